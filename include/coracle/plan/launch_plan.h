@@ -1,0 +1,221 @@
+#pragma once
+
+#include "coracle/base/ids.h"
+#include "coracle/base/names.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// The whole of what will be done for one container, decided before the first clone. Plain data,
+/// no fds, immutable once made. `InitPlan` is the part that crosses into init as a message.
+namespace coracle::plan {
+
+/// Something the config asks and this host or privilege cannot give, known before or found by the
+/// executor that had to take the other way.
+struct Degradation {
+    std::string what; ///< the object in the config, such as "linux.resources.devices"
+    std::string why;
+};
+
+// ---- what parent and intermediate do ----------------------------------------------------------
+
+struct IdMapping {
+    ContainerId container{};
+    HostId host{};
+    std::uint32_t size = 0;
+};
+
+enum class IdMapMethod : std::uint8_t {
+    none,          ///< no new user namespace
+    write_map,     ///< written by the parent, which is privileged over the current user namespace
+    write_own_ids, ///< one id each, written without privilege after setgroups is denied
+};
+
+struct IdMapPlan {
+    IdMapMethod method = IdMapMethod::none;
+    std::vector<IdMapping> uids;
+    std::vector<IdMapping> gids;
+};
+
+struct NamespacePlan {
+    NamespaceKind kind{};
+    std::string path; ///< join this one; empty: make a new one
+};
+
+enum class GateKind : std::uint8_t {
+    socket,  ///< create: init waits on the listening socket in the state directory
+    channel, ///< run: the parent sends Start over the launch channel
+};
+
+// ---- what init does -----------------------------------------------------------------------------
+
+/// MOUNT_ATTR_* changes. Source: mount_setattr(2).
+struct AttributeChange {
+    std::uint64_t set = 0;
+    std::uint64_t clear = 0;
+    bool operator==(const AttributeChange&) const = default;
+    [[nodiscard]] bool empty() const noexcept { return set == 0 && clear == 0; }
+};
+
+/// A new instance of a filesystem.
+struct NewFilesystem {
+    std::string type;
+    std::string source;
+    std::vector<std::string> data;      ///< "key=value" or "key"
+    std::uint64_t superblock_flags = 0; ///< MS_* of mount(2): MS_RDONLY, MS_SYNCHRONOUS, ...
+    bool copy_up = false;               ///< tmpcopyup: the destination's content is copied into it
+};
+
+/// A clone of an existing mount or tree, the source resolved in the host's root.
+struct BindMount {
+    std::string source;
+    bool recursive = false;
+};
+
+/// One mount of the config, in the config's order.
+struct MountStep {
+    std::string name; ///< for messages: "mounts[2]"
+    std::string destination;
+    std::variant<NewFilesystem, BindMount> what;
+    AttributeChange attributes;           ///< of this mount alone
+    AttributeChange recursive_attributes; ///< of the whole tree
+    std::uint32_t propagation = 0;        ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE
+    bool propagation_recursive = false;
+    /// The destination must be a plain directory, reached without symbolic links (proc, sysfs).
+    bool no_symlinks = false;
+    /// Taken when the kernel answers EPERM to the new filesystem: a different result, so it is
+    /// reported as a degradation.
+    std::optional<BindMount> fallback;
+};
+
+enum class DeviceMethod : std::uint8_t { make_node, bind_from_host };
+
+struct DeviceStep {
+    DeviceMethod method{};
+    std::string path;
+    std::uint32_t mode = 0; ///< S_IFCHR, S_IFBLK or S_IFIFO and permission bits
+    std::uint32_t major = 0;
+    std::uint32_t minor = 0;
+    std::uint32_t uid = 0; ///< container ids
+    std::uint32_t gid = 0;
+    bool from_config = false; ///< else one of the default devices of the runtime-spec
+};
+
+struct SymlinkStep {
+    std::string path;
+    std::string target;
+};
+
+struct RootfsPlan {
+    std::string path; ///< absolute, on the host
+    bool readonly = false;
+    std::uint32_t propagation = 0; ///< MS_* of linux.rootfsPropagation, MS_REC included; 0: rslave while set up
+    bool pivot = true;             ///< false: --no-pivot
+    std::vector<MountStep> mounts;
+    std::vector<DeviceStep> devices;
+    std::vector<SymlinkStep> symlinks;
+    std::vector<std::string> masked_paths;
+    std::vector<std::string> readonly_paths;
+    bool bind_console = false; ///< the terminal's peer is bound on /dev/console
+};
+
+/// Capability sets as bit masks, bit N = capability N.
+struct CapabilityPlan {
+    std::uint64_t bounding = 0;
+    std::uint64_t effective = 0;
+    std::uint64_t inheritable = 0;
+    std::uint64_t permitted = 0;
+    std::uint64_t ambient = 0;
+};
+
+struct RlimitPlan {
+    int resource = 0;
+    std::uint64_t soft = 0;
+    std::uint64_t hard = 0;
+};
+
+struct ProcessPlan {
+    bool terminal = false;
+    std::uint32_t terminal_height = 0;
+    std::uint32_t terminal_width = 0;
+    std::vector<std::string> args;
+    std::vector<std::string> env;
+    std::string cwd;
+    bool set_home = false; ///< HOME is not in env: take it from the container's /etc/passwd
+    std::uint32_t uid = 0; ///< container ids
+    std::uint32_t gid = 0;
+    bool set_groups = true; ///< false: setgroups is denied or groups are kept
+    std::vector<std::uint32_t> groups;
+    std::uint32_t umask = 022;
+    bool no_new_privileges = false;
+    std::optional<CapabilityPlan> capabilities; ///< nothing: none at all
+    int last_capability = 0; ///< highest capability of the running kernel
+    std::vector<RlimitPlan> rlimits;
+    std::optional<std::int32_t> oom_score_adj;
+    std::uint32_t preserve_fds = 0; ///< fds 3 to 3 + N - 1 are passed on, LISTEN_FDS included
+};
+
+struct InitPlan {
+    std::string id;
+    GateKind gate{};
+    std::string hostname;   ///< empty: not set
+    std::string domainname; ///< empty: not set
+    bool new_session_keyring = true;
+    bool new_user_namespace = false;
+    bool new_mount_namespace = true;
+    bool new_cgroup_namespace = false; ///< unshared by init, once it is in its cgroup
+    bool loopback_up = false;          ///< a new network namespace
+    /// Init of its own pid namespace; what is reachable by the payload differs otherwise.
+    bool own_pid_namespace = true;
+    bool seccomp_needs_privilege = false; ///< no no_new_privs: the filter is loaded with CAP_SYS_ADMIN
+    std::vector<std::pair<std::string, std::string>> sysctls; ///< "net/ipv4/..." and value
+    RootfsPlan rootfs;
+    ProcessPlan process;
+};
+
+// ---- seccomp, compiled by the parent --------------------------------------------------------------
+
+struct SeccompArgument {
+    std::uint32_t index = 0;
+    std::string op; ///< SCMP_CMP_*
+    std::uint64_t value = 0;
+    std::uint64_t value_two = 0;
+};
+
+struct SeccompRule {
+    std::vector<std::string> names; ///< of system calls
+    std::uint32_t action = 0;       ///< SECCOMP_RET_* with its data part
+    std::vector<SeccompArgument> args;
+};
+
+struct SeccompPlan {
+    std::uint32_t default_action = 0;         ///< SECCOMP_RET_* with its data part
+    std::vector<std::string> architectures;   ///< SCMP_ARCH_*; empty: the native one
+    std::uint32_t filter_flags = 0;           ///< SECCOMP_FILTER_FLAG_*
+    std::vector<SeccompRule> rules;
+};
+
+// ---- the whole --------------------------------------------------------------------------------------
+
+enum class CgroupMethod : std::uint8_t { none };
+
+struct CgroupPlan {
+    CgroupMethod method = CgroupMethod::none;
+    std::string reason; ///< why there is none
+};
+
+struct LaunchPlan {
+    std::string id;
+    std::string bundle;
+    IdMapPlan id_map;
+    std::vector<NamespacePlan> namespaces; ///< in the order of NamespaceKind
+    CgroupPlan cgroup;
+    std::optional<SeccompPlan> seccomp;
+    InitPlan init;
+    std::vector<Degradation> degradations;
+};
+
+} // namespace coracle::plan

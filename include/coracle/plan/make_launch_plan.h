@@ -1,0 +1,35 @@
+#pragma once
+
+#include "coracle/host/facts.h"
+#include "coracle/plan/launch_plan.h"
+#include "coracle/spec/config.h"
+
+#include <string>
+
+namespace coracle::plan {
+
+/// What the verb and its options add to the config.
+struct LaunchOptions {
+    std::string id;
+    std::string bundle; ///< absolute path
+    GateKind gate{};
+    bool pivot = true;
+    bool new_session_keyring = true;
+    std::uint32_t preserve_fds = 0;
+    std::uint32_t listen_fds = 0;  ///< LISTEN_FDS of the caller
+    std::string listen_fd_names;   ///< LISTEN_FDNAMES of the caller
+    bool systemd_cgroup = false;
+    bool cgroup_disabled = false;
+    bool strict = false; ///< a degradation is an error
+};
+
+/// Every decision for one container. Pure: the same arguments give the same plan.
+/// Runs in: parent.
+/// Throws: invalid_config, unsupported, denied; the text names the JSON pointer.
+[[nodiscard]] LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts,
+                                          const LaunchOptions& options);
+
+/// The plan as stable text for a person, one decision a line: what `--dry-run` prints.
+[[nodiscard]] std::string describe(const LaunchPlan& plan);
+
+} // namespace coracle::plan

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "coracle/spec/config.h"
+
+#include <cstddef>
+#include <string_view>
+
+namespace coracle::spec {
+
+/// The longest document that is read: 16 MiB.
+inline constexpr std::size_t max_document_bytes = std::size_t{16} << 20;
+
+/// The configuration that `text` (a whole config.json) describes. Unknown keys are ignored, as the
+/// runtime-spec asks; a known key of the wrong type, an integer out of range, a duplicate key, a
+/// NUL in a string, nesting deeper than 64 and text after the document are errors.
+/// Runs in: parent.
+/// Throws: invalid_config, naming the JSON pointer ("/process/user/uid") or line and column.
+/// Source: runtime-spec config.md, config-linux.md; RFC 8259; RFC 6901.
+[[nodiscard]] Config parse_config(std::string_view text);
+
+} // namespace coracle::spec

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The JSON documents that coracle itself writes and reads back.
+namespace coracle::spec {
+
+/// record.json: what is durable about a container. Status is computed from it, never stored.
+struct Record {
+    std::string oci_version;
+    std::string id;
+    std::string bundle;  ///< absolute path
+    std::string rootfs;  ///< absolute path
+    std::string created; ///< RFC 3339, UTC, nanoseconds
+    std::uint32_t owner = 0;
+    std::string boot_id;
+    std::string pid_file;                ///< absolute, empty if none: its temporary is cleaned up by delete
+    std::int32_t creator_pid = 0;        ///< who makes it; meaningful until `pid` is set
+    std::uint64_t creator_start_time = 0;
+    std::int32_t pid = 0;                ///< init, in the creator's pid namespace; 0: intent only
+    std::uint64_t start_time = 0;        ///< of init, clock ticks since boot: /proc/PID/stat field 22
+    std::string cgroup;                  ///< path below the cgroup2 root, empty if none was made
+    bool systemd_cgroup = false;
+    std::vector<std::string> degradations; ///< one sentence each
+    std::map<std::string, std::string> annotations;
+};
+
+/// The text of record.json: one line, newline at the end.
+[[nodiscard]] std::string write_record(const Record& record);
+/// Throws: invalid_config if `text` is not a whole record of a version that this build knows, or
+/// breaks a rule (id grammar, absolute paths, positive pid).
+[[nodiscard]] Record parse_record(std::string_view text);
+
+/// One container as `state` and `list` show it.
+struct ContainerView {
+    std::string oci_version;
+    std::string id;
+    std::int32_t pid = 0; ///< 0 when stopped
+    std::string status;   ///< creating, created, running, paused or stopped
+    std::string bundle;
+    std::string rootfs;
+    std::string created;
+    std::map<std::string, std::string> annotations;
+    std::string owner; ///< user name, or "#uid"
+    std::vector<std::string> degradations;
+};
+
+/// `state`: indented by two blanks, newline at the end. `degradations` is a key of ours, left out
+/// when empty. Source: runtime-spec runtime.md#state.
+[[nodiscard]] std::string write_state(const ContainerView& view);
+/// `list --format json`: one compact array, newline at the end; "[]" for none.
+[[nodiscard]] std::string write_list(const std::vector<ContainerView>& views);
+
+/// What a build can do, for `features`.
+struct BuildFeatures {
+    std::string version;
+    std::string commit;
+    std::string libseccomp_version;
+    std::vector<std::string> capabilities; ///< names
+};
+
+/// `features`: runtime-spec features.md, describing the build and not the host.
+[[nodiscard]] std::string write_features(const BuildFeatures& build);
+
+/// The configuration that `spec` writes. With `rootless`, a user namespace that maps container ids
+/// 0 to the given host ids, one id each; without it, one for real root.
+struct TemplateOptions {
+    bool rootless = false;
+    std::uint32_t host_uid = 0;
+    std::uint32_t host_gid = 0;
+};
+[[nodiscard]] std::string write_template(const TemplateOptions& options);
+
+} // namespace coracle::spec
