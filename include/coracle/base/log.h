@@ -23,9 +23,15 @@ void configure(const Settings& settings) noexcept;
 /// Runs in: parent. Failing to write is not an error.
 void write(Level level, std::string_view message) noexcept;
 
-inline void debug(std::string_view message) noexcept { write(Level::debug, message); }
-inline void warning(std::string_view message) noexcept { write(Level::warning, message); }
-inline void error(std::string_view message) noexcept { write(Level::error, message); }
+inline void debug(std::string_view message) noexcept {
+    write(Level::debug, message);
+}
+inline void warning(std::string_view message) noexcept {
+    write(Level::warning, message);
+}
+inline void error(std::string_view message) noexcept {
+    write(Level::error, message);
+}
 
 /// The line that `write` would write, newline included; `seconds` is the time since the epoch.
 [[nodiscard]] std::string make_line(Level level, Format format, std::string_view message,

@@ -1,18 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
 
 namespace coracle::host {
-
-/// One device node of the host that a container's node may be bound from.
-struct DeviceNode {
-    bool exists = false;
-    std::uint32_t major = 0;
-    std::uint32_t minor = 0;
-};
 
 /// What the machine and the caller's privilege allow. Plain data: tests make it by hand.
 struct Facts {
@@ -22,18 +13,18 @@ struct Facts {
     bool privileged = false;
     /// The current user namespace is the initial one.
     bool initial_user_namespace = true;
-    /// The caller's supplementary groups, sorted.
-    std::vector<std::uint32_t> groups;
-    /// Hard limits of the caller, by RLIMIT_* number, for those the config sets.
-    std::map<int, std::uint64_t> hard_limits;
-    /// CAP_SYS_RESOURCE in the initial user namespace: hard limits may be raised.
+    /// setgroups(2) is allowed in the current user namespace.
+    bool setgroups_allowed = true;
+    /// CAP_SYS_RESOURCE in the initial user namespace.
     bool may_raise_limits = false;
-    /// Capabilities of the caller's bounding set, one bit each.
+    /// The caller's supplementary groups.
+    std::vector<std::uint32_t> groups;
+    /// The caller's bounding set, bit N = capability N.
     std::uint64_t bounding_capabilities = 0;
     /// Highest capability that the kernel knows.
     int last_capability = 0;
-    /// The caller has no_new_privs already.
-    bool no_new_privileges = false;
+    /// Signals that the caller ignores, bit N - 1 = signal N.
+    std::uint64_t ignored_signals = 0;
     std::int32_t oom_score_adj = 0;
 };
 

@@ -66,7 +66,6 @@ struct NewFilesystem {
     std::string source;
     std::vector<std::string> data;      ///< "key=value" or "key"
     std::uint64_t superblock_flags = 0; ///< MS_* of mount(2): MS_RDONLY, MS_SYNCHRONOUS, ...
-    bool copy_up = false;               ///< tmpcopyup: the destination's content is copied into it
 };
 
 /// A clone of an existing mount or tree, the source resolved in the host's root.
@@ -112,8 +111,9 @@ struct SymlinkStep {
 struct RootfsPlan {
     std::string path; ///< absolute, on the host
     bool readonly = false;
-    std::uint32_t propagation = 0; ///< MS_* of linux.rootfsPropagation, MS_REC included; 0: rslave while set up
-    bool pivot = true;             ///< false: --no-pivot
+    std::uint32_t propagation =
+        0;             ///< MS_* of linux.rootfsPropagation, MS_REC included; 0: rslave while set up
+    bool pivot = true; ///< false: --no-pivot
     std::vector<MountStep> mounts;
     std::vector<DeviceStep> devices;
     std::vector<SymlinkStep> symlinks;
@@ -152,10 +152,11 @@ struct ProcessPlan {
     std::uint32_t umask = 022;
     bool no_new_privileges = false;
     std::optional<CapabilityPlan> capabilities; ///< nothing: none at all
-    int last_capability = 0; ///< highest capability of the running kernel
+    int last_capability = 0;                    ///< highest capability of the running kernel
     std::vector<RlimitPlan> rlimits;
     std::optional<std::int32_t> oom_score_adj;
-    std::uint32_t preserve_fds = 0; ///< fds 3 to 3 + N - 1 are passed on, LISTEN_FDS included
+    std::uint64_t ignored_signals = 0; ///< bit N - 1 = signal N: set back to the default
+    std::uint32_t preserve_fds = 0;    ///< fds 3 to 3 + N - 1 are passed on, LISTEN_FDS included
 };
 
 struct InitPlan {
@@ -165,18 +166,19 @@ struct InitPlan {
     std::string domainname; ///< empty: not set
     bool new_session_keyring = true;
     bool new_user_namespace = false;
-    bool new_mount_namespace = true;
     bool new_cgroup_namespace = false; ///< unshared by init, once it is in its cgroup
     bool loopback_up = false;          ///< a new network namespace
     /// Init of its own pid namespace; what is reachable by the payload differs otherwise.
     bool own_pid_namespace = true;
-    bool seccomp_needs_privilege = false; ///< no no_new_privs: the filter is loaded with CAP_SYS_ADMIN
+    bool has_filter = false;        ///< a seccomp filter follows as a message of its own
+    std::uint32_t filter_flags = 0; ///< SECCOMP_FILTER_FLAG_*
     std::vector<std::pair<std::string, std::string>> sysctls; ///< "net/ipv4/..." and value
     RootfsPlan rootfs;
     ProcessPlan process;
 };
 
-// ---- seccomp, compiled by the parent --------------------------------------------------------------
+// ---- seccomp, compiled by the parent
+// --------------------------------------------------------------
 
 struct SeccompArgument {
     std::uint32_t index = 0;
@@ -192,13 +194,14 @@ struct SeccompRule {
 };
 
 struct SeccompPlan {
-    std::uint32_t default_action = 0;         ///< SECCOMP_RET_* with its data part
-    std::vector<std::string> architectures;   ///< SCMP_ARCH_*; empty: the native one
-    std::uint32_t filter_flags = 0;           ///< SECCOMP_FILTER_FLAG_*
+    std::uint32_t default_action = 0;       ///< SECCOMP_RET_* with its data part
+    std::vector<std::string> architectures; ///< SCMP_ARCH_*; empty: the native one
+    std::uint32_t filter_flags = 0;         ///< SECCOMP_FILTER_FLAG_*
     std::vector<SeccompRule> rules;
 };
 
-// ---- the whole --------------------------------------------------------------------------------------
+// ---- the whole
+// --------------------------------------------------------------------------------------
 
 enum class CgroupMethod : std::uint8_t { none };
 

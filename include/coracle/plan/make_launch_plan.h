@@ -16,8 +16,8 @@ struct LaunchOptions {
     bool pivot = true;
     bool new_session_keyring = true;
     std::uint32_t preserve_fds = 0;
-    std::uint32_t listen_fds = 0;  ///< LISTEN_FDS of the caller
-    std::string listen_fd_names;   ///< LISTEN_FDNAMES of the caller
+    std::uint32_t listen_fds = 0; ///< LISTEN_FDS of the caller
+    std::string listen_fd_names;  ///< LISTEN_FDNAMES of the caller
     bool systemd_cgroup = false;
     bool cgroup_disabled = false;
     bool strict = false; ///< a degradation is an error

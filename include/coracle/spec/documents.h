@@ -19,12 +19,12 @@ struct Record {
     std::string created; ///< RFC 3339, UTC, nanoseconds
     std::uint32_t owner = 0;
     std::string boot_id;
-    std::string pid_file;                ///< absolute, empty if none: its temporary is cleaned up by delete
-    std::int32_t creator_pid = 0;        ///< who makes it; meaningful until `pid` is set
+    std::string pid_file; ///< absolute, empty if none: its temporary is cleaned up by delete
+    std::int32_t creator_pid = 0; ///< who makes it; meaningful until `pid` is set
     std::uint64_t creator_start_time = 0;
-    std::int32_t pid = 0;                ///< init, in the creator's pid namespace; 0: intent only
-    std::uint64_t start_time = 0;        ///< of init, clock ticks since boot: /proc/PID/stat field 22
-    std::string cgroup;                  ///< path below the cgroup2 root, empty if none was made
+    std::int32_t pid = 0;         ///< init, in the creator's pid namespace; 0: intent only
+    std::uint64_t start_time = 0; ///< of init, clock ticks since boot: /proc/PID/stat field 22
+    std::string cgroup;           ///< path below the cgroup2 root, empty if none was made
     bool systemd_cgroup = false;
     std::vector<std::string> degradations; ///< one sentence each
     std::map<std::string, std::string> annotations;

@@ -13,14 +13,15 @@ struct MountOptions {
     std::uint64_t clear_attributes = 0; ///< MOUNT_ATTR_* to clear on this mount
     std::uint64_t recursive_set = 0;    ///< the same for the whole tree ("rro", "rnosuid", ...)
     std::uint64_t recursive_clear = 0;
-    std::uint64_t superblock_flags = 0; ///< MS_SYNCHRONOUS, MS_DIRSYNC, MS_LAZYTIME, ... of mount(2)
-    bool read_only = false;             ///< "ro" was asked: mount flag, and superblock flag if new
-    bool bind = false;                  ///< "bind" or "rbind"
-    bool recursive_bind = false;        ///< "rbind"
-    std::uint32_t propagation = 0;      ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; 0: not named
+    std::uint64_t superblock_flags =
+        0;                         ///< MS_SYNCHRONOUS, MS_DIRSYNC, MS_LAZYTIME, ... of mount(2)
+    bool read_only = false;        ///< "ro" was asked: mount flag, and superblock flag if new
+    bool bind = false;             ///< "bind" or "rbind"
+    bool recursive_bind = false;   ///< "rbind"
+    std::uint32_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; 0: not named
     bool propagation_recursive = false;
-    bool copy_up = false; ///< "tmpcopyup"
-    std::string id_map;   ///< "idmap", "ridmap", or empty
+    bool copy_up = false;          ///< "tmpcopyup"
+    std::string id_map;            ///< "idmap", "ridmap", or empty
     std::vector<std::string> data; ///< options for the filesystem itself, such as "mode=755"
 };
 

@@ -13,7 +13,8 @@ namespace coracle::spec {
 /// Whether the action's low 16 bits are an errno chosen by errnoRet (ERRNO and TRACE).
 [[nodiscard]] bool seccomp_action_takes_errno(std::uint32_t action) noexcept;
 /// The AUDIT_ARCH_* value of "SCMP_ARCH_*"; nothing if unknown.
-[[nodiscard]] std::optional<std::uint32_t> find_seccomp_architecture(std::string_view name) noexcept;
+[[nodiscard]] std::optional<std::uint32_t>
+find_seccomp_architecture(std::string_view name) noexcept;
 
 /// The names known, in the order `features` prints them.
 [[nodiscard]] std::vector<std::string_view> seccomp_actions();

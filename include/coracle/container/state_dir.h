@@ -1,0 +1,88 @@
+#pragma once
+
+#include "coracle/spec/documents.h"
+#include "coracle/sys/fd.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The state root and the directory of each container in it. Only here are the names of the files
+/// in them known:
+///     <root>/<id>/                 locked by flock(2) while it is made or deleted
+///     <root>/<id>/record.json      written whole, by rename
+///     <root>/<id>/start.sock       the start gate
+namespace coracle::container {
+
+/// Throws invalid_config unless `id` is [A-Za-z0-9_+-][A-Za-z0-9_+.-]*, at most 255 bytes.
+void require_valid_id(const std::string& id);
+
+/// What decides where the state root is, when --root is not given.
+struct RootInputs {
+    std::uint32_t euid = 0;
+    bool initial_user_namespace = true;
+    std::string xdg_runtime_dir; ///< empty: unset
+    std::string user;            ///< $USER, empty: unset
+    bool run_user_exists = false; ///< /run/user/UID is there and the caller's
+};
+/// /run/coracle for real root, else $XDG_RUNTIME_DIR/coracle, /run/user/UID/coracle or, last,
+/// /tmp/coracle-UID. Pure.
+[[nodiscard]] std::string default_state_root(const RootInputs& inputs);
+
+enum class MissingRoot { make, is_empty };
+
+class StateRoot {
+  public:
+    /// Opens the root; with `make` missing directories are made, 0700. Nothing if it is missing
+    /// and `is_empty` was said. The root must be a directory of the caller that nobody else may
+    /// write to.
+    /// Throws: denied, naming owner and mode; system.
+    static std::optional<StateRoot> open(const std::string& path, MissingRoot missing);
+
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// The ids of the directories in it, sorted.
+    [[nodiscard]] std::vector<std::string> ids() const;
+
+  private:
+    explicit StateRoot(sys::Fd fd) : fd_(std::move(fd)) {}
+    sys::Fd fd_;
+};
+
+class ContainerDir {
+  public:
+    /// Makes and locks the directory of a new container.
+    /// Throws: wrong_state "container with given ID already exists".
+    static ContainerDir create(const StateRoot& root, const std::string& id);
+    /// Opens an existing one, without a lock; nothing if there is none.
+    static std::optional<ContainerDir> find(const StateRoot& root, const std::string& id);
+
+    /// Locks it against create and delete, waiting for one that is at work. False if it was
+    /// deleted meanwhile. Throws: wrong_state after 40 seconds.
+    [[nodiscard]] bool lock();
+    /// Whether a process that makes or deletes it is at work now.
+    [[nodiscard]] bool is_locked_by_another() const;
+
+    /// Nothing if there is no record yet. Throws: invalid_config if it is not one of ours;
+    /// denied if another user owns it.
+    [[nodiscard]] std::optional<spec::Record> load() const;
+    void save(const spec::Record& record) const;
+
+    /// The listening socket of the start gate.
+    [[nodiscard]] sys::Fd listen_at_gate() const;
+    [[nodiscard]] bool is_gate_waiting() const;
+    /// launch::open_gate on it.
+    void open_gate(pid_t pid, int pidfd) const;
+
+    /// Takes the directory and all that is in it away; what is gone already is no error.
+    void remove() const;
+
+  private:
+    ContainerDir(sys::Fd root, sys::Fd fd, std::string id)
+        : root_(std::move(root)), fd_(std::move(fd)), id_(std::move(id)) {}
+    sys::Fd root_;
+    sys::Fd fd_;
+    std::string id_;
+};
+
+} // namespace coracle::container

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "coracle/plan/launch_plan.h"
+#include "coracle/sys/fd.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+/// Brings a container up as the plan says. Nothing else in coracle clones.
+namespace coracle::launch {
+
+/// One container on its way: made by bring_up, kept by commit, started by start. Destroyed before
+/// commit, it kills and reaps what it started.
+/// Runs in: parent, which must have one thread and no other children.
+class Launch {
+  public:
+    /// Borrows everything until it is destroyed. `proc_fd`: O_PATH of /proc. `gate`: the listening
+    /// socket for GateKind::socket, else -1.
+    Launch(const plan::LaunchPlan& plan, int proc_fd, int gate);
+    Launch(const Launch&) = delete;
+    Launch& operator=(const Launch&) = delete;
+    Launch(Launch&&) = delete;
+    Launch& operator=(Launch&&) = delete;
+    ~Launch();
+
+    /// Init has set everything up and waits. Every step has a deadline.
+    /// Throws: what failed, in whichever process, as "init: <stage>: <what>".
+    void bring_up();
+
+    /// Init's pid in the caller's pid namespace. From bring_up on.
+    [[nodiscard]] pid_t pid() const noexcept;
+    [[nodiscard]] int pidfd() const noexcept;
+    /// Steps that took their fallback. From bring_up on.
+    [[nodiscard]] const std::vector<plan::Degradation>& degraded() const noexcept;
+    /// The manager end of the terminal; empty without one. From bring_up on, once.
+    [[nodiscard]] sys::Fd take_console() noexcept;
+
+    /// Init outlives this process from here on.
+    void commit();
+
+    /// GateKind::channel: the payload has been executed. Throws: what kept it from that.
+    void start();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// For `start` of a created container: opens its gate (`name` in `dir_fd`) and returns once the
+/// payload has been executed. `pid` and `pidfd` are init's.
+/// Throws: wrong_state if nobody waits there (the payload runs already, or another start was
+/// faster); what kept the payload from being executed.
+/// Runs in: parent of `start`.
+void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd);
+
+/// Whether init waits at the gate. A gate whose init has gone on or died answers no.
+[[nodiscard]] bool is_gate_waiting(int dir_fd, const std::string& name);
+
+/// Bytes of the program that init runs from.
+[[nodiscard]] std::size_t private_copy_bytes() noexcept;
+/// "2.5.4", of the library that compiles filters.
+[[nodiscard]] std::string seccomp_library_version();
+
+} // namespace coracle::launch

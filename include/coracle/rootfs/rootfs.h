@@ -1,0 +1,30 @@
+#pragma once
+
+#include "coracle/plan/launch_plan.h"
+#include "coracle/sys/fd.h"
+
+#include <vector>
+
+/// Carries out a RootfsPlan. Everything here runs in init, in its own mount namespace, and touches
+/// the root file system only by fds resolved below its root: its owner is an attacker.
+namespace coracle::rootfs {
+
+/// Mounts the root on itself and everything of the plan into it: mounts in their order, devices,
+/// links, masked and read-only paths. Each step that had to take its fallback is added to
+/// `degraded`. The fd is the new root, an attached mount.
+/// Runs in: init before pivot. Throws: system, denied, unsupported; the text names the step.
+/// Source: runtime-spec config.md#mounts, config-linux.md; mount_namespaces(7).
+[[nodiscard]] sys::Fd assemble(const plan::RootfsPlan& plan,
+                               std::vector<plan::Degradation>& degraded);
+
+/// Makes `root_fd` this mount namespace's root, by pivot_root or as the plan says, and sets the
+/// root's propagation. Runs in: init. Throws: system.
+void enter(const plan::RootfsPlan& plan, int root_fd);
+
+/// Puts the terminal's peer on /dev/console. Runs in: init after pivot. Throws: system, denied.
+void bind_console(int root_fd, int peer);
+
+/// Makes the root read-only if the plan says so: the last change to it. Runs in: init after pivot.
+void finish(const plan::RootfsPlan& plan, int root_fd);
+
+} // namespace coracle::rootfs

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <utility>
+
+namespace coracle::sys {
+
+/// Owns one file descriptor and closes it. Every Fd is close-on-exec.
+class Fd {
+  public:
+    Fd() noexcept = default;
+    explicit Fd(int fd) noexcept : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        if (this != &other) {
+            reset(std::exchange(other.fd_, -1));
+        }
+        return *this;
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() { reset(); }
+
+    [[nodiscard]] int get() const noexcept { return fd_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
+    /// Gives the descriptor up; the caller owns it now.
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+    /// Closes what is held, then holds `fd`.
+    void reset(int fd = -1) noexcept;
+
+  private:
+    int fd_ = -1;
+};
+
+/// A duplicate of `fd`, close-on-exec, numbered 3 or above. Throws: system.
+[[nodiscard]] Fd duplicate(int fd);
+
+/// Opens /dev/null on each of 0, 1 and 2 that is closed, so that no descriptor of ours can become
+/// a standard stream. Runs in: parent, first of all. Throws: system.
+void require_standard_streams();
+
+/// Closes every descriptor from `first` up. Throws: system. Source: close_range(2), Linux >= 5.9.
+void close_from(unsigned first);
+
+/// Sets or clears close-on-exec. Throws: system.
+void keep_over_exec(int fd);
+void close_on_exec(int fd);
+
+} // namespace coracle::sys

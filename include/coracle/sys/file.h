@@ -1,0 +1,67 @@
+#pragma once
+
+#include "coracle/sys/fd.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+
+namespace coracle::sys {
+
+/// Opens `path` relative to `dir_fd` (AT_FDCWD allowed), O_CLOEXEC added.
+/// For paths of the host, never for paths in a container's rootfs: rooted_path.h.
+/// Throws: system, naming the path. Source: openat(2).
+[[nodiscard]] Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
+/// The same, or the errno: 0 and `result` set on success.
+[[nodiscard]] int try_open_at(int dir_fd, const std::string& path, int flags, mode_t mode,
+                              Fd& result) noexcept;
+
+/// All of a file from its current offset. Throws: system; invalid_config if there are more than
+/// `limit` bytes. `name` is for messages.
+[[nodiscard]] std::string read_all(int fd, std::size_t limit, const std::string& name);
+
+/// The content of a regular file opened O_NONBLOCK|O_NOFOLLOW: a FIFO, device or symbolic link in
+/// its place is an error and never blocks. Throws: system, invalid_config.
+[[nodiscard]] std::string read_regular_file(int dir_fd, const std::string& path, std::size_t limit);
+
+/// Writes all of `data`. Throws: system, naming `name`.
+void write_all(int fd, std::string_view data, const std::string& name);
+
+/// Writes a whole small file of /proc or /sys with one write(2). Throws: system, naming the path.
+void write_file(int dir_fd, const std::string& path, std::string_view data);
+/// The same, or the errno.
+[[nodiscard]] int try_write_file(int dir_fd, const std::string& path,
+                                 std::string_view data) noexcept;
+
+/// Makes `name` in the directory hold `data`, by a temporary `temporary` beside it and rename(2):
+/// a reader sees the old or the new content, never a part. Throws: system.
+void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
+                  std::string_view data, mode_t mode);
+
+/// fstat(2). Throws: system.
+[[nodiscard]] struct stat stat_of(int fd, const std::string& name);
+/// fstatat(2) without following a symbolic link; nothing if there is no such entry.
+/// Throws: system.
+[[nodiscard]] std::optional<struct stat> find_stat(int dir_fd, const std::string& path);
+
+/// The target of a symbolic link. Throws: system.
+[[nodiscard]] std::string read_link(int dir_fd, const std::string& path);
+
+/// Makes a directory. Throws: system. try_: the errno.
+[[nodiscard]] int try_make_directory(int dir_fd, const std::string& path, mode_t mode) noexcept;
+/// unlinkat(2); `flags` is 0 or AT_REMOVEDIR. The errno, ENOENT included.
+[[nodiscard]] int try_unlink(int dir_fd, const std::string& path, int flags) noexcept;
+
+/// The absolute path of the current directory. Throws: system; an unreachable one is ENOENT.
+[[nodiscard]] std::string current_directory();
+
+/// An anonymous file in memory, close-on-exec, sealable. With `executable` it may be executed.
+/// Throws: system. Source: memfd_create(2); MFD_EXEC from Linux 6.3.
+enum class MemoryFile { data, executable };
+[[nodiscard]] Fd make_memory_file(const std::string& name, MemoryFile kind);
+/// No one can write, grow, shrink or unseal the file from here on. Throws: system.
+void seal(int fd);
+
+} // namespace coracle::sys

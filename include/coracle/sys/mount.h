@@ -1,0 +1,70 @@
+#pragma once
+
+#include "coracle/sys/fd.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// The mount API by file descriptor. Source: fsopen(2), open_tree(2), move_mount(2),
+/// mount_setattr(2); Linux >= 5.2, mount_setattr >= 5.12.
+namespace coracle::sys {
+
+struct FilesystemRequest {
+    std::string type;
+    std::string source;
+    std::vector<std::string> options;   ///< "key=value" or "flag"
+    std::uint64_t superblock_flags = 0; ///< MS_* of mount(2)
+    std::uint64_t attributes = 0;       ///< MOUNT_ATTR_* of the new mount
+};
+
+/// A detached mount of a new filesystem instance: 0 and `result`, or the errno of the kernel, with
+/// `detail` naming the step and what the kernel's log of that filesystem says.
+[[nodiscard]] int try_make_filesystem(const FilesystemRequest& request, Fd& result,
+                                      std::string& detail);
+
+enum class TreeDepth { single, recursive };
+
+/// A detached clone of the mount (or tree of mounts) at `path`; `path` may be empty: `dir_fd`
+/// itself. Symbolic links are followed, so `path` must be a path of the host.
+/// 0 and `result`, or the errno.
+[[nodiscard]] int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth,
+                                 Fd& result) noexcept;
+/// Throws: system, naming the path.
+[[nodiscard]] Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth);
+
+struct AttributeRequest {
+    std::uint64_t set = 0;         ///< MOUNT_ATTR_*
+    std::uint64_t clear = 0;       ///< MOUNT_ATTR_*
+    std::uint64_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE or 0
+};
+
+/// Changes the mount that `fd` is on, or its whole tree. The errno, or 0. Flags that a more
+/// privileged user namespace locked stay set unless `clear` names them (EPERM).
+[[nodiscard]] int try_set_attributes(int fd, const AttributeRequest& request,
+                                     TreeDepth depth) noexcept;
+void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
+                    const std::string& name);
+
+/// Puts the detached tree on the place that `target_fd` (O_PATH) names. Throws: system.
+void attach(int tree_fd, int target_fd, const std::string& name);
+
+/// Sets the propagation of "/", or with MS_REC of everything in this mount namespace, to MS_SLAVE,
+/// MS_PRIVATE, MS_SHARED or MS_UNBINDABLE. Runs in: init. Throws: system.
+void set_namespace_propagation(std::uint64_t propagation);
+
+/// Makes `root_fd`'s mount the root of this mount namespace and takes the old one away.
+/// Runs in: init. Throws: system. Source: pivot_root(2), NOTES: pivot_root(".", ".").
+void pivot_into(int root_fd);
+
+/// For --no-pivot: moves `root_fd`'s mount over "/" and changes the root to it. What was mounted
+/// before stays reachable to a process with CAP_SYS_CHROOT: unsafe, for an initramfs only.
+void move_into(int root_fd);
+
+/// The id of the mount that an fd is on. Throws: system. Source: statx(2), Linux >= 5.8.
+[[nodiscard]] std::uint64_t mount_id_of(int fd);
+
+/// The f_type of an fd's filesystem. Throws: system. Source: fstatfs(2).
+[[nodiscard]] long filesystem_magic_of(int fd);
+
+} // namespace coracle::sys

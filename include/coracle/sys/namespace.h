@@ -1,0 +1,33 @@
+#pragma once
+
+#include "coracle/base/names.h"
+#include "coracle/sys/fd.h"
+
+#include <cstdint>
+#include <string>
+
+namespace coracle::sys {
+
+/// Opens a namespace file and checks that it is one of `kind`.
+/// Throws: system; invalid_config if it is another kind. Source: ioctl_ns(2), NS_GET_NSTYPE.
+[[nodiscard]] Fd open_namespace(const std::string& path, NamespaceKind kind);
+
+/// Whether the namespace belongs to the user namespace that this process is in; a user namespace
+/// belongs to its parent. Source: ioctl_ns(2), NS_GET_USERNS.
+[[nodiscard]] bool is_owned_by_current_user_namespace(int namespace_fd);
+
+/// Joins. A pid namespace is for children only. Throws: system, naming the kind. Source: setns(2).
+void join_namespace(int namespace_fd, NamespaceKind kind);
+
+/// Makes new namespaces of the CLONE_NEW* kinds in `clone_flags`.
+/// Throws: system; ENOSPC names the sysctl that limits them. Source: unshare(2).
+void unshare_namespaces(std::uint64_t clone_flags);
+
+/// Brings the loopback device of this network namespace up. Throws: system.
+void bring_loopback_up();
+
+/// Throws: system. Source: sethostname(2).
+void set_hostname(const std::string& name);
+void set_domainname(const std::string& name);
+
+} // namespace coracle::sys

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "coracle/sys/fd.h"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace coracle::sys {
+
+/// Whose child a clone is.
+enum class CloneParent {
+    caller,
+    callers_parent, ///< CLONE_PARENT: the caller's own parent waits for it
+};
+
+/// A clone of this process, as fork(2) makes it: 0 in the child. The caller must have one thread.
+/// Throws: system. Source: clone3(2), Linux >= 5.3.
+[[nodiscard]] pid_t clone_process(CloneParent parent);
+
+/// A pidfd of a process that cannot have been reaped meanwhile, or is verified afterwards.
+/// 0 and `result`, or the errno (ESRCH).
+[[nodiscard]] int try_open_pidfd(pid_t pid, Fd& result) noexcept;
+/// The errno, or 0. Source: pidfd_send_signal(2).
+[[nodiscard]] int try_send_signal(int pidfd, int signal) noexcept;
+/// Whether the process has ended within `limit`; a zombie has ended.
+[[nodiscard]] bool wait_for_exit(int pidfd, std::chrono::milliseconds limit);
+/// How a process that is not our child ended: its wait status, if the kernel tells.
+/// Source: PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux >= 6.15.
+[[nodiscard]] std::optional<int> find_exit_status(int pidfd) noexcept;
+
+/// Reaps a child and returns its wait status. Throws: system.
+[[nodiscard]] int wait_for_child(pid_t pid);
+/// "exited with status 3" or "was killed by SIGSYS".
+[[nodiscard]] std::string describe_wait_status(int status);
+/// The status that a shell would give: N, or 128 + the signal.
+[[nodiscard]] int exit_code_of(int status) noexcept;
+
+/// SIGKILL when the parent dies. Must be called again after each change of ids.
+void set_parent_death_signal();
+void clear_parent_death_signal();
+/// The name that ps shows, 15 bytes at most.
+void set_process_name(const char* name) noexcept;
+/// Whether the process may be inspected by others of the same user. Throws: system.
+enum class Dumpable { no, yes };
+void set_dumpable(Dumpable dumpable);
+void set_no_new_privileges();
+/// Capabilities stay permitted over a change of ids, until execve.
+void keep_capabilities();
+/// Adopts orphans below this process. Throws: system.
+void become_subreaper();
+/// A new session keyring: 0, or the errno. Source: keyctl_join_session_keyring(3).
+[[nodiscard]] int try_join_session_keyring(const std::string& name) noexcept;
+
+/// setresgid and setresuid with the same id thrice. Throw: system, naming the id.
+void set_gid(gid_t gid);
+void set_uid(uid_t uid);
+
+/// Executes the file behind `fd` with these arguments and no environment. Returns only by
+/// throwing. Source: execveat(2).
+[[noreturn]] void execute_fd(int fd, std::vector<std::string> arguments);
+
+} // namespace coracle::sys

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "coracle/sys/fd.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+
+namespace coracle::sys {
+
+/// The directory /proc of the host, O_PATH, after a check that it is procfs.
+/// Throws: system; unsupported if /proc is not mounted.
+[[nodiscard]] Fd open_proc();
+
+/// What /proc/PID/stat says about a process.
+struct ProcessStat {
+    char state = '?';             ///< R, S, D, Z, X, ...
+    std::uint64_t start_time = 0; ///< clock ticks since boot, field 22
+};
+/// Nothing if there is no such process. Source: proc(5), proc_pid_stat(5).
+[[nodiscard]] std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid);
+/// The same from the file's text; nothing if it is not one.
+[[nodiscard]] std::optional<ProcessStat> parse_process_stat(const std::string& text);
+
+/// /proc/sys/kernel/random/boot_id, without the newline. Throws: system.
+[[nodiscard]] std::string read_boot_id(int proc_fd);
+
+/// "PID/NAME", a path below /proc.
+[[nodiscard]] std::string proc_path(pid_t pid, const char* name);
+
+/// The number of threads of this process. Throws: system.
+[[nodiscard]] int thread_count(int proc_fd);
+
+} // namespace coracle::sys

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "coracle/sys/fd.h"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coracle::sys {
+
+/// Two connected SOCK_SEQPACKET ends. Throws: system.
+[[nodiscard]] std::pair<Fd, Fd> make_packet_pair();
+
+/// A SOCK_SEQPACKET socket bound to `name` in the directory and listening. The path goes through
+/// /proc/self/fd, so its length does not matter. Throws: system.
+[[nodiscard]] Fd listen_at(int dir_fd, const std::string& name);
+
+/// Connects to a SOCK_SEQPACKET socket in the directory: 0 and `result`, or the errno
+/// (ECONNREFUSED: nobody listens; ENOENT; EAGAIN: the queue is full).
+[[nodiscard]] int try_connect_at(int dir_fd, const std::string& name, Fd& result) noexcept;
+
+/// Connects to the SOCK_STREAM socket at `path`, however long. Throws: system, naming the path.
+[[nodiscard]] Fd connect_stream(const std::string& path);
+
+/// The next connection. Throws: system.
+[[nodiscard]] Fd accept_connection(int listener);
+
+/// The peer's uid. Throws: system. Source: unix(7), SO_PEERCRED.
+[[nodiscard]] std::uint32_t peer_uid_of(int socket);
+
+/// Sends one packet with fds beside it, without SIGPIPE: 0, or the errno (EPIPE: the peer is gone).
+[[nodiscard]] int try_send_packet(int socket, std::span<const std::uint8_t> data,
+                                  std::span<const int> fds) noexcept;
+
+struct Packet {
+    std::vector<std::uint8_t> data; ///< empty: the peer has closed
+    std::vector<Fd> fds;
+};
+
+/// The next packet, of at most `limit` bytes. Waits until one comes or the peer closes.
+/// Throws: system; internal if it was cut.
+[[nodiscard]] Packet receive_packet(int socket, std::size_t limit);
+
+/// What came first on one of two fds.
+enum class Ready { first, second, neither };
+/// Waits until `first` or `second` (-1: not watched) is readable or hung up, `limit` at most;
+/// `first` wins a tie. Throws: system.
+[[nodiscard]] Ready wait_readable(int first, int second, std::chrono::milliseconds limit);
+
+} // namespace coracle::sys

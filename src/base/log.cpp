@@ -1,0 +1,129 @@
+#include "coracle/base/log.h"
+
+#include "base/utf8_private.h"
+#include "coracle/base/text.h"
+
+#include <ctime>
+#include <unistd.h>
+
+namespace coracle::log {
+
+namespace {
+
+Settings settings;
+
+const char* level_name(Level level) noexcept {
+    switch (level) {
+    case Level::debug:
+        return "debug";
+    case Level::info:
+        return "info";
+    case Level::warning:
+        return "warning";
+    case Level::error:
+        return "error";
+    }
+    return "error";
+}
+
+void append_padded(std::string& out, long number, std::size_t digits) {
+    const std::string text = std::to_string(number);
+    out.append(text.size() < digits ? digits - text.size() : 0, '0');
+    out += text;
+}
+
+/// RFC 3339 in UTC. gmtime(3) is not used because glibc opens /etc/localtime in it.
+/// Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+std::string make_time(long seconds) {
+    constexpr long day_seconds = 86400;
+    constexpr long era_days = 146097;
+    const long second_of_day = ((seconds % day_seconds) + day_seconds) % day_seconds;
+    // From 0000-03-01, so that the leap day is the last of its year.
+    const long days = (seconds - second_of_day) / day_seconds + 719468;
+    const long era = (days >= 0 ? days : days - (era_days - 1)) / era_days;
+    const long day_of_era = days - era * era_days;
+    const long year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    const long day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const long shifted_month = (5 * day_of_year + 2) / 153;
+    const long month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+
+    std::string out;
+    append_padded(out, year_of_era + era * 400 + (month <= 2 ? 1 : 0), 4);
+    out += '-';
+    append_padded(out, month, 2);
+    out += '-';
+    append_padded(out, day_of_year - (153 * shifted_month + 2) / 5 + 1, 2);
+    out += 'T';
+    append_padded(out, second_of_day / 3600, 2);
+    out += ':';
+    append_padded(out, second_of_day / 60 % 60, 2);
+    out += ':';
+    append_padded(out, second_of_day % 60, 2);
+    out += 'Z';
+    return out;
+}
+
+std::string make_plain_line(std::string_view message) {
+    std::string line = "coracle: ";
+    utf8::append_escaped(line, message, utf8::Quotes::keep);
+    line += '\n';
+    return line;
+}
+
+void write_line(int fd, const std::string& line) noexcept {
+    const ssize_t written = ::write(fd, line.data(), line.size());
+    (void)written;
+}
+
+bool is_standard_error(int fd) noexcept {
+    return fd < 0 || fd == STDERR_FILENO;
+}
+
+} // namespace
+
+void configure(const Settings& new_settings) noexcept {
+    settings = new_settings;
+}
+
+void write(Level level, std::string_view message) noexcept {
+    if (level < settings.level) {
+        return;
+    }
+    try {
+        const bool to_standard_error = is_standard_error(settings.fd);
+        if (!to_standard_error || settings.format == Format::json) {
+            timespec now{};
+            clock_gettime(CLOCK_REALTIME, &now);
+            write_line(to_standard_error ? STDERR_FILENO : settings.fd,
+                       make_line(level, settings.format, message, now.tv_sec));
+        }
+        const bool plain_line_too =
+            to_standard_error ? settings.format == Format::text : level == Level::error;
+        if (plain_line_too) {
+            write_line(STDERR_FILENO, make_plain_line(message));
+        }
+    } catch (...) { // catch: no memory for the line, and nobody to tell
+    }
+}
+
+std::string make_line(Level level, Format format, std::string_view message, long seconds) {
+    const std::string time = make_time(seconds);
+    std::string line;
+    if (format == Format::json) {
+        line = "{\"level\":\"";
+        line += level_name(level);
+        line += "\",\"msg\":\"";
+        line += escape_json(message);
+        line += "\",\"time\":\"" + time + "\"}\n";
+        return line;
+    }
+    line = "time=\"" + time + "\" level=";
+    line += level_name(level);
+    line += " msg=\"";
+    utf8::append_escaped(line, message, utf8::Quotes::escape);
+    line += "\"\n";
+    return line;
+}
+
+} // namespace coracle::log

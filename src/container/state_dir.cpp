@@ -1,0 +1,234 @@
+#include "coracle/container/state_dir.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/host/detect.h"
+#include "coracle/launch/launch.h"
+#include "coracle/sys/directory.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/socket.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace coracle::container {
+
+namespace {
+
+using sys::Fd;
+
+constexpr const char* record_name = "record.json";
+constexpr const char* record_temporary = ".record.json.new";
+constexpr const char* gate_name = "start.sock";
+constexpr std::size_t max_record_bytes = std::size_t{16} << 20;
+/// Above the deadline of one step of a creator that is at work.
+constexpr std::chrono::seconds lock_patience{40};
+
+bool is_id_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '+' || c == '-' || c == '.';
+}
+
+std::string octal(mode_t mode) {
+    std::string text = "0000";
+    for (std::size_t i = 0; i < 4; ++i) {
+        text[3 - i] = static_cast<char>('0' + (mode >> (3 * i) & 7U));
+    }
+    return text;
+}
+
+void require_private(int fd, const std::string& path) {
+    struct stat status = sys::stat_of(fd, path);
+    constexpr mode_t writable_by_others = S_IWGRP | S_IWOTH;
+    if (status.st_uid != host::effective_uid() || (status.st_mode & writable_by_others) != 0) {
+        throw_error(ErrorKind::denied,
+                    "state root " + printable(path) + ": owner " + std::to_string(status.st_uid) +
+                        " and mode " + octal(status.st_mode & 07777U) +
+                        ": it must be yours and writable by nobody else: chmod go-w it, or give "
+                        "another --root");
+    }
+}
+
+/// Makes what is missing of an absolute path, 0700 each.
+void make_directories(const std::string& path) {
+    for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+        std::string prefix = path.substr(0, slash);
+        int errnum = sys::try_make_directory(AT_FDCWD, prefix, 0700);
+        if (errnum != 0 && errnum != EEXIST) {
+            throw_system(errnum, "state root: make directory " + printable(prefix) +
+                                     " (give --root, or set XDG_RUNTIME_DIR)");
+        }
+        if (slash == std::string::npos) {
+            return;
+        }
+    }
+}
+
+int try_open_directory(int dir_fd, const std::string& path, Fd& result) {
+    return sys::try_open_at(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, result);
+}
+
+} // namespace
+
+void require_valid_id(const std::string& id) {
+    bool valid = !id.empty() && id.size() <= 255 && id.front() != '.' &&
+                 std::all_of(id.begin(), id.end(), is_id_character);
+    if (!valid) {
+        throw_error(ErrorKind::invalid_config,
+                    "invalid container ID format: \"" + printable(id) +
+                        "\": letters, digits and _ + - . are allowed, at most 255, not . first");
+    }
+}
+
+std::string default_state_root(const RootInputs& inputs) {
+    bool real_root = inputs.euid == 0 && inputs.initial_user_namespace;
+    // As root of a user namespace whose USER says root, the caller entered it like a machine.
+    bool like_root = inputs.euid == 0 && inputs.user == "root";
+    if (!real_root && !like_root && !inputs.xdg_runtime_dir.empty()) {
+        return inputs.xdg_runtime_dir + "/coracle";
+    }
+    if (inputs.euid == 0) {
+        return "/run/coracle";
+    }
+    std::string uid = std::to_string(inputs.euid);
+    return inputs.run_user_exists ? "/run/user/" + uid + "/coracle" : "/tmp/coracle-" + uid;
+}
+
+std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot missing) {
+    if (!path.starts_with('/') || clean_absolute(path) == "/") {
+        throw_error(ErrorKind::usage, "--root " + printable(path) + ": must be a directory below /");
+    }
+    std::string clean = clean_absolute(path);
+    Fd fd;
+    int errnum = try_open_directory(AT_FDCWD, clean, fd);
+    if (errnum == ENOENT && missing == MissingRoot::is_empty) {
+        return std::nullopt;
+    }
+    if (errnum == ENOENT) {
+        make_directories(clean);
+        errnum = try_open_directory(AT_FDCWD, clean, fd);
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "state root " + printable(clean) +
+                                 (errnum == ENOTDIR || errnum == ELOOP
+                                      ? " (a symbolic link or a file is refused there)"
+                                      : ""));
+    }
+    require_private(fd.get(), clean);
+    return StateRoot(std::move(fd));
+}
+
+std::vector<std::string> StateRoot::ids() const {
+    std::vector<std::string> ids;
+    for (const std::string& name : sys::list_directory(fd_.get())) {
+        if (!name.starts_with('.')) {
+            ids.push_back(name);
+        }
+    }
+    std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+ContainerDir ContainerDir::create(const StateRoot& root, const std::string& id) {
+    int errnum = sys::try_make_directory(root.fd(), id, 0700);
+    if (errnum == EEXIST) {
+        throw_error(ErrorKind::wrong_state, "container with given ID already exists: " + id);
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "make the state directory of " + id);
+    }
+    Fd fd;
+    errnum = try_open_directory(root.fd(), id, fd);
+    ContainerDir dir(sys::duplicate(root.fd()), std::move(fd), id);
+    if (errnum != 0 || !dir.lock()) {
+        throw_error(ErrorKind::wrong_state, "container " + id + " was deleted while it was made");
+    }
+    return dir;
+}
+
+std::optional<ContainerDir> ContainerDir::find(const StateRoot& root, const std::string& id) {
+    Fd fd;
+    int errnum = try_open_directory(root.fd(), id, fd);
+    if (errnum == ENOENT) {
+        return std::nullopt;
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "state directory of " + id);
+    }
+    if (sys::stat_of(fd.get(), id).st_uid != host::effective_uid()) {
+        throw_error(ErrorKind::denied, "state directory of " + id + " belongs to another user");
+    }
+    return ContainerDir(sys::duplicate(root.fd()), std::move(fd), id);
+}
+
+bool ContainerDir::lock() {
+    if (!sys::lock_exclusively(fd_.get(), lock_patience)) {
+        throw_error(ErrorKind::wrong_state,
+                    "container " + id_ + " is being created or deleted by another process");
+    }
+    // Deleted while we waited: the name is gone, or another directory has it.
+    std::optional<struct stat> named = sys::find_stat(root_.get(), id_);
+    struct stat held = sys::stat_of(fd_.get(), id_);
+    return named && named->st_ino == held.st_ino && named->st_dev == held.st_dev;
+}
+
+bool ContainerDir::is_locked_by_another() const {
+    Fd probe;
+    if (try_open_directory(root_.get(), id_, probe) != 0) {
+        return false;
+    }
+    return !sys::lock_exclusively(probe.get(), std::chrono::seconds(0));
+}
+
+std::optional<spec::Record> ContainerDir::load() const {
+    if (!sys::find_stat(fd_.get(), record_name)) {
+        return std::nullopt;
+    }
+    return in_context([&] { return "state of container " + id_ + ": record.json"; },
+                      [&] {
+                          spec::Record record = spec::parse_record(
+                              sys::read_regular_file(fd_.get(), record_name, max_record_bytes));
+                          if (record.id != id_) {
+                              throw_error(ErrorKind::invalid_config,
+                                          "it is the record of " + printable(record.id));
+                          }
+                          return record;
+                      });
+}
+
+void ContainerDir::save(const spec::Record& record) const {
+    sys::replace_file(fd_.get(), record_name, record_temporary, spec::write_record(record), 0600);
+}
+
+Fd ContainerDir::listen_at_gate() const {
+    return sys::listen_at(fd_.get(), gate_name);
+}
+
+bool ContainerDir::is_gate_waiting() const {
+    return launch::is_gate_waiting(fd_.get(), gate_name);
+}
+
+void ContainerDir::open_gate(pid_t pid, int pidfd) const {
+    launch::open_gate(fd_.get(), gate_name, pid, pidfd);
+}
+
+void ContainerDir::remove() const {
+    for (const std::string& name : sys::list_directory(fd_.get())) {
+        int errnum = sys::try_unlink(fd_.get(), name, 0);
+        if (errnum == EISDIR) {
+            errnum = sys::try_unlink(fd_.get(), name, AT_REMOVEDIR);
+        }
+        if (errnum != 0 && errnum != ENOENT) {
+            throw_system(errnum, "remove " + printable(name) + " of container " + id_);
+        }
+    }
+    int errnum = sys::try_unlink(root_.get(), id_, AT_REMOVEDIR);
+    if (errnum != 0 && errnum != ENOENT) {
+        throw_system(errnum, "remove the state directory of " + id_);
+    }
+}
+
+} // namespace coracle::container

@@ -1,0 +1,69 @@
+#include "coracle/container/status.h"
+
+#include "coracle/base/error.h"
+#include "coracle/container/state_dir.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+
+#include <cerrno>
+
+namespace coracle::container {
+
+const char* name_of(Status status) noexcept {
+    switch (status) {
+    case Status::creating:
+        return "creating";
+    case Status::created:
+        return "created";
+    case Status::running:
+        return "running";
+    case Status::stopped:
+        break;
+    }
+    return "stopped";
+}
+
+Status status_of(const spec::Record& record, const ProcessView& view) noexcept {
+    if (record.pid == 0) {
+        return view.creator_at_work ? Status::creating : Status::stopped;
+    }
+    if (!view.is_init) {
+        return Status::stopped;
+    }
+    return view.gate_waiting ? Status::created : Status::running;
+}
+
+LiveInit find_init(const spec::Record& record, int proc_fd) {
+    LiveInit init;
+    if (record.pid == 0 || record.boot_id != sys::read_boot_id(proc_fd)) {
+        return init;
+    }
+    int errnum = sys::try_open_pidfd(record.pid, init.pidfd);
+    if (errnum == ESRCH || errnum == EINVAL) {
+        return init;
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "open a pidfd of process " + std::to_string(record.pid));
+    }
+    std::optional<sys::ProcessStat> stat = sys::find_process_stat(proc_fd, record.pid);
+    bool same = stat && stat->start_time == record.start_time;
+    bool ended = !stat || stat->state == 'Z' || stat->state == 'X';
+    if (!same || ended) {
+        init.pidfd.reset();
+    }
+    return init;
+}
+
+Status detect_status(const ContainerDir& dir, const spec::Record& record, const LiveInit& init) {
+    ProcessView view;
+    view.is_init = static_cast<bool>(init.pidfd);
+    if (record.pid == 0) {
+        view.creator_at_work = dir.is_locked_by_another();
+    }
+    if (view.is_init) {
+        view.gate_waiting = dir.is_gate_waiting();
+    }
+    return status_of(record, view);
+}
+
+} // namespace coracle::container

@@ -1,0 +1,50 @@
+#include "exec_tail_private.h"
+
+#include "protocol_private.h"
+
+#include <cerrno>
+#include <cstring>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace coracle::launch {
+
+namespace {
+
+[[noreturn]] void report(const ExecTail& tail, Stage stage, std::int32_t errnum) noexcept {
+    tail.failure[failed_stage_offset] = static_cast<std::uint8_t>(stage);
+    std::memcpy(tail.failure + failed_errnum_offset, &errnum, sizeof errnum);
+    (void)::syscall(SYS_write, tail.report_fd, tail.failure, tail.failure_size);
+    for (;;) {
+        (void)::syscall(SYS_exit_group, 1);
+    }
+}
+
+void close_all_but_report(const ExecTail& tail) noexcept {
+    unsigned kept = static_cast<unsigned>(tail.report_fd);
+    if (tail.first_closed_fd < kept) {
+        (void)::syscall(SYS_close_range, tail.first_closed_fd, kept - 1, 0U);
+    }
+    (void)::syscall(SYS_close_range, kept + 1, ~0U, 0U);
+}
+
+} // namespace
+
+void execute(const ExecTail& tail) noexcept {
+    close_all_but_report(tail);
+    if (tail.filter != nullptr) {
+        struct sock_fprog program {};
+        program.len = tail.filter_count;
+        program.filter = const_cast<struct sock_filter*>( // NOLINT: the kernel only reads it
+            static_cast<const struct sock_filter*>(tail.filter));
+        if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, tail.filter_flags, &program) != 0) {
+            report(tail, Stage::seccomp, errno);
+        }
+    }
+    (void)::syscall(SYS_execve, tail.path, tail.argv, tail.envp);
+    report(tail, Stage::execve, errno);
+}
+
+} // namespace coracle::launch

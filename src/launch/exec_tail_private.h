@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// The bare zone: from here to execve(2) nothing throws, allocates or calls into another file; only
+/// raw system calls, since the filter may forbid anything.
+namespace coracle::launch {
+
+/// Everything the tail needs, prepared before. Borrowed.
+struct ExecTail {
+    const char* path;
+    char* const* argv;
+    char* const* envp;
+    const void* filter;          ///< struct sock_filter[]; null: none
+    unsigned short filter_count; ///< of struct sock_filter
+    unsigned filter_flags;       ///< SECCOMP_FILTER_FLAG_*
+    unsigned first_closed_fd;    ///< this one and all above are closed, but report_fd
+    int report_fd;               ///< close-on-exec: EOF there tells that execve is done
+    std::uint8_t* failure;       ///< encode_bare_failure()
+    std::size_t failure_size;
+};
+
+/// Loads the filter and executes the program. On failure the Failed frame goes to report_fd and
+/// the process ends with status 1. Runs in: init, last.
+[[noreturn]] void execute(const ExecTail& tail) noexcept;
+
+} // namespace coracle::launch

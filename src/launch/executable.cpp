@@ -1,0 +1,80 @@
+#include "process_setup_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace coracle::launch {
+
+namespace {
+
+constexpr std::string_view default_path =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string_view find_path(const std::vector<std::string>& env) {
+    for (const std::string& entry : env) {
+        if (entry.starts_with("PATH=")) {
+            return std::string_view(entry).substr(5);
+        }
+    }
+    return default_path;
+}
+
+/// 0, or why `path` cannot be executed.
+int check_executable(const std::string& path) noexcept {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        return errno;
+    }
+    if (S_ISDIR(status.st_mode)) {
+        return EISDIR;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return EACCES;
+    }
+    return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+[[noreturn]] void throw_not_executable(const std::string& program, int errnum) {
+    std::string text = "exec \"" + printable(program) + "\"";
+    if (errnum == EISDIR) { // managers look for "permission denied"
+        throw Error(ErrorKind::system,
+                    text + ": Permission denied (it is a directory)", EACCES);
+    }
+    throw_system(errnum, errnum == ENOENT ? text + ": stat " + printable(program) : text);
+}
+
+} // namespace
+
+std::string find_executable(const std::string& program, const std::vector<std::string>& env) {
+    if (program.find('/') != std::string::npos) {
+        int errnum = check_executable(program);
+        if (errnum != 0) {
+            throw_not_executable(program, errnum);
+        }
+        return program;
+    }
+    int refused = 0;
+    for (std::string_view directory : split(find_path(env), ':')) {
+        std::string path = directory.empty() ? "./" + program
+                                             : std::string(directory) + "/" + program;
+        int errnum = check_executable(path);
+        if (errnum == 0) {
+            return path;
+        }
+        if (errnum == EACCES && refused == 0) {
+            refused = errnum;
+        }
+    }
+    if (refused != 0) {
+        throw_not_executable(program, refused);
+    }
+    throw_system(ENOENT, "exec: \"" + printable(program) + "\": executable file not found in $PATH");
+}
+
+} // namespace coracle::launch

@@ -1,0 +1,70 @@
+#include "channel_private.h"
+#include "coracle/launch/launch.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+#include "coracle/sys/socket.h"
+#include "outcome_private.h"
+
+#include <cerrno>
+
+namespace coracle::launch {
+
+namespace {
+
+constexpr std::chrono::seconds start_deadline{30};
+
+/// The next message of init within the deadline; nothing at EOF.
+std::optional<Received> receive_answer(StartEnd& gate) {
+    if (sys::wait_readable(gate.fd(), -1, start_deadline) == sys::Ready::neither) {
+        throw_error(ErrorKind::system, "init does not answer at the start gate within " +
+                                           std::to_string(start_deadline.count()) + " seconds");
+    }
+    std::optional<Received> received = gate.receive();
+    if (received) {
+        if (const Failed* failed = std::get_if<Failed>(&received->message)) {
+            throw_failed(*failed, "init");
+        }
+    }
+    return received;
+}
+
+[[noreturn]] void throw_nobody_waits() {
+    throw_error(ErrorKind::wrong_state, "cannot start an already running container");
+}
+
+} // namespace
+
+void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
+    sys::Fd socket;
+    int errnum = sys::try_connect_at(dir_fd, name, socket);
+    if (errnum == ECONNREFUSED || errnum == ENOENT) {
+        throw_nobody_waits();
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "connect to the start gate");
+    }
+    StartEnd gate(std::move(socket));
+    errnum = gate.try_send_start();
+    if (errnum != 0 && errnum != EPIPE && errnum != ECONNRESET) {
+        throw_system(errnum, "send Start to init");
+    }
+    std::optional<Received> accepted = receive_answer(gate);
+    if (!accepted) { // init has let another client in
+        throw_nobody_waits();
+    }
+    if (receive_answer(gate)) {
+        throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
+    }
+    require_executed(sys::open_proc().get(), pid, pidfd);
+}
+
+bool is_gate_waiting(int dir_fd, const std::string& name) {
+    sys::Fd socket;
+    int errnum = sys::try_connect_at(dir_fd, name, socket);
+    if (errnum == EAGAIN) { // the queue is full, so somebody listens
+        return true;
+    }
+    return errnum == 0;
+}
+
+} // namespace coracle::launch

@@ -1,0 +1,256 @@
+#include "init_private.h"
+
+#include "channel_private.h"
+#include "coracle/rootfs/rootfs.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/namespace.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+#include "coracle/sys/rooted_path.h"
+#include "coracle/sys/socket.h"
+#include "coracle/sys/terminal.h"
+#include "exec_tail_private.h"
+#include "process_setup_private.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace coracle::launch {
+
+namespace {
+
+using sys::Fd;
+
+/// What init holds while it works, and where it is.
+struct Work {
+    ChildEnd channel;
+    Stage stage = Stage::begin;
+    plan::InitPlan plan;
+    Fd gate;
+    Fd root;
+    std::vector<plan::Degradation> degraded;
+    std::vector<std::uint8_t> filter;
+    std::string executable;
+
+    explicit Work(Fd socket) : channel(std::move(socket)) {}
+
+    void enter(Stage next) { // the name tells the stage even of a killed process
+        stage = next;
+        sys::set_process_name((std::string("init:") + name_of(next)).c_str());
+    }
+};
+
+void receive_plan(Work& work) {
+    std::vector<Fd> fds;
+    work.plan = work.channel.require<InitPlanMessage>(&fds).plan;
+    bool wants_gate = work.plan.gate == plan::GateKind::socket;
+    if (fds.size() != (wants_gate ? 1U : 0U)) {
+        throw_error(ErrorKind::internal, "the plan came without the start gate");
+    }
+    if (wants_gate) {
+        work.gate = std::move(fds.front());
+    }
+}
+
+void join_keyring(Work& work) {
+    if (!work.plan.new_session_keyring) {
+        return;
+    }
+    int errnum = sys::try_join_session_keyring("_ses." + work.plan.id);
+    if (errnum == EDQUOT) {
+        throw_system(errnum, "make a session keyring (raise kernel.keys.maxkeys, or give "
+                             "--no-new-keyring)");
+    }
+    if (errnum != 0 && errnum != ENOSYS) { // ENOSYS: the kernel has no keyrings
+        work.degraded.push_back({"session keyring", std::string("the caller's is kept: ") +
+                                                        describe_errno(errnum)});
+    }
+}
+
+/// Through the host's /proc, while it is still the one in sight: /proc/sys shows the namespaces of
+/// who opens it.
+void write_kernel_settings(const plan::InitPlan& plan) {
+    if (plan.sysctls.empty() && !plan.process.oom_score_adj) {
+        return;
+    }
+    Fd proc = sys::open_proc();
+    if (plan.process.oom_score_adj) {
+        sys::write_file(proc.get(), "self/oom_score_adj",
+                        std::to_string(*plan.process.oom_score_adj));
+    }
+    for (const auto& [key, value] : plan.sysctls) {
+        in_context([&key = key] { return "sysctl " + key; },
+                   [&, &key = key, &value = value] {
+                       Fd file = sys::open_in_root(proc.get(), "sys/" + key, O_WRONLY,
+                                                   sys::Symlinks::refuse);
+                       sys::write_all(file.get(), value, "sys/" + key);
+                   });
+    }
+}
+
+void set_up_session(Work& work) {
+    work.enter(Stage::session);
+    sys::start_session();
+    join_keyring(work);
+    if (!work.plan.hostname.empty()) {
+        sys::set_hostname(work.plan.hostname);
+    }
+    if (!work.plan.domainname.empty()) {
+        sys::set_domainname(work.plan.domainname);
+    }
+    if (work.plan.loopback_up) {
+        sys::bring_loopback_up();
+    }
+    write_kernel_settings(work.plan);
+}
+
+void enter_cgroup_namespace(Work& work) {
+    work.enter(Stage::cgroup);
+    (void)work.channel.require<CgroupReady>();
+    if (work.plan.new_cgroup_namespace) {
+        sys::unshare_namespaces(clone_flag_of(NamespaceKind::cgroup));
+    }
+}
+
+void make_terminal(Work& work) {
+    const plan::ProcessPlan& process = work.plan.process;
+    if (!process.terminal) {
+        return;
+    }
+    work.enter(Stage::console);
+    Fd directory = sys::open_in_root(work.root.get(), "/dev/pts", O_RDONLY | O_DIRECTORY);
+    sys::Pty pty = sys::open_pty(directory.get());
+    if (process.terminal_height != 0 || process.terminal_width != 0) {
+        sys::set_window_size(pty.manager.get(), process.terminal_height, process.terminal_width);
+    }
+    (void)::fchown(pty.peer.get(), process.uid, static_cast<gid_t>(-1));
+    rootfs::bind_console(work.root.get(), pty.peer.get());
+    sys::make_controlling_terminal(pty.peer.get());
+    work.channel.send_console(pty.manager.get());
+}
+
+void build_root(Work& work) {
+    work.enter(Stage::mounts);
+    (void)::umask(0); // modes of mount points and nodes are exact
+    work.root = rootfs::assemble(work.plan.rootfs, work.degraded);
+    work.enter(Stage::pivot);
+    rootfs::enter(work.plan.rootfs, work.root.get());
+    make_terminal(work);
+    (void)sys::make_in_root(work.root.get(), work.plan.process.cwd, sys::NodeKind::directory);
+    rootfs::finish(work.plan.rootfs, work.root.get());
+}
+
+void become_payload_user(Work& work) {
+    work.enter(Stage::identity);
+    plan::ProcessPlan& process = work.plan.process;
+    add_home(process, work.root.get(), process.env);
+    set_up_process(work.plan);
+    work.executable = find_executable(process.args.front(), process.env);
+    if (work.plan.has_filter) {
+        work.filter = work.channel.require<Filter>().program;
+        std::size_t count = work.filter.size() / sizeof(struct sock_filter);
+        if (count == 0 || count > BPF_MAXINSNS) {
+            throw_error(ErrorKind::unsupported,
+                        "/linux/seccomp: the filter has " + std::to_string(count) +
+                            " instructions, more than the kernel's 4096");
+        }
+    }
+}
+
+/// The connection of a client that has said Start. One that connects and leaves, such as `state`,
+/// opens nothing.
+Fd wait_for_client(const Fd& gate) {
+    constexpr std::chrono::seconds patience{5};
+    for (;;) {
+        Fd connection = sys::accept_connection(gate.get());
+        ChildEnd client(sys::duplicate(connection.get()));
+        if (sys::wait_readable(client.fd(), -1, patience) == sys::Ready::neither) {
+            continue;
+        }
+        std::optional<Received> received = client.receive();
+        if (received && std::holds_alternative<Start>(received->message)) {
+            return connection;
+        }
+    }
+}
+
+/// Who is told how execve went.
+ChildEnd wait_at_gate(Work& work) {
+    work.channel.send_ready(std::move(work.degraded));
+    (void)work.channel.require<Committed>();
+    // From here the container does not depend on its creator any more.
+    sys::clear_parent_death_signal();
+    work.root.reset();
+    if (work.plan.gate == plan::GateKind::channel) {
+        (void)work.channel.require<Start>();
+        return std::move(work.channel);
+    }
+    work.channel.close();
+    ChildEnd client(wait_for_client(work.gate));
+    work.gate.reset();
+    return client;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
+    for (std::string& text : texts) {
+        pointers.push_back(text.data());
+    }
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+[[noreturn]] void execute_payload(Work& work, ChildEnd& client) {
+    plan::ProcessPlan& process = work.plan.process;
+    std::vector<char*> argv = pointers_to(process.args);
+    std::vector<char*> envp = pointers_to(process.env);
+    std::vector<std::uint8_t> failure = encode_bare_failure();
+    ExecTail tail{};
+    tail.path = work.executable.c_str();
+    tail.argv = argv.data();
+    tail.envp = envp.data();
+    tail.filter = work.filter.empty() ? nullptr : work.filter.data();
+    tail.filter_count =
+        static_cast<unsigned short>(work.filter.size() / sizeof(struct sock_filter));
+    tail.filter_flags = work.plan.filter_flags;
+    tail.first_closed_fd = 3 + process.preserve_fds;
+    tail.report_fd = client.fd();
+    tail.failure = failure.data();
+    tail.failure_size = failure.size();
+    client.send_accepted();
+    work.enter(Stage::execve);
+    execute(tail);
+}
+
+void bring_up(Work& work) {
+    sys::set_parent_death_signal();
+    receive_plan(work);
+    set_up_session(work);
+    enter_cgroup_namespace(work);
+    build_root(work);
+    become_payload_user(work);
+    work.enter(Stage::gate);
+    ChildEnd client = wait_at_gate(work);
+    execute_payload(work, client);
+}
+
+} // namespace
+
+void run_init(int channel_fd) noexcept {
+    Work work{Fd(channel_fd)};
+    try {
+        sys::close_on_exec(channel_fd);
+        bring_up(work);
+    } catch (const Error& error) { // catch: a role's edge
+        work.channel.send_failed(work.stage, error);
+    } catch (const std::exception& error) { // catch: a role's edge
+        work.channel.send_failed(work.stage, Error(ErrorKind::internal, error.what()));
+    }
+    ::_exit(1);
+}
+
+} // namespace coracle::launch

@@ -1,0 +1,16 @@
+#include "coracle/base/text.h"
+#include "init_private.h"
+
+#include <climits>
+#include <optional>
+
+/// The private copy's entry: argv[1] is the number of the channel to the parent.
+/// Runs in: init.
+int main(int argc, char** argv) {
+    std::optional<std::uint64_t> channel =
+        argc == 2 ? coracle::parse_unsigned(argv[1], INT_MAX) : std::nullopt;
+    if (!channel) {
+        return 2; // not started by coracle
+    }
+    coracle::launch::run_init(static_cast<int>(*channel));
+}

@@ -1,0 +1,80 @@
+#include "outcome_private.h"
+
+#include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <sys/wait.h>
+
+namespace coracle::launch {
+
+namespace {
+
+/// What is likely to be wrong, where the kernel's word alone does not tell.
+std::string hint_for(const Failed& failed) {
+    if (failed.stage == Stage::execve && failed.errnum == ENOENT) {
+        return " (the file is there, so its interpreter or ELF loader is missing in the container)";
+    }
+    if (failed.stage == Stage::execve && failed.errnum == ENOEXEC) {
+        return " (not an executable for this machine, or a script without #!)";
+    }
+    if (failed.stage == Stage::execve && failed.errnum == EACCES) {
+        return " (not executable for the container's user, or its mount is noexec)";
+    }
+    if (failed.stage == Stage::seccomp && failed.errnum == EACCES) {
+        return " (loading a filter without noNewPrivileges needs CAP_SYS_ADMIN)";
+    }
+    return {};
+}
+
+} // namespace
+
+void throw_failed(const Failed& failed, const char* role) {
+    std::string text = std::string(role) + ": " + name_of(failed.stage) + ": " + failed.text;
+    if (failed.text.empty()) { // from the bare zone: only the errno
+        text += describe_errno(failed.errnum);
+    }
+    throw Error(failed.kind, text + hint_for(failed), failed.errnum);
+}
+
+std::string find_stage_name(int proc_fd, pid_t pid) {
+    try {
+        sys::Fd file = sys::open_at(proc_fd, sys::proc_path(pid, "comm"), O_RDONLY);
+        std::string name = sys::read_all(file.get(), 64, "comm");
+        for (std::string_view prefix : {"mid:", "init:"}) {
+            if (name.starts_with(prefix)) {
+                return name.substr(prefix.size(), name.find('\n') - prefix.size());
+            }
+        }
+        return {};
+    } catch (const Error&) { // catch: only decorates another error
+        return {};
+    }
+}
+
+void require_executed(int proc_fd, pid_t pid, int pidfd) {
+    if (!sys::wait_for_exit(pidfd, std::chrono::milliseconds(0))) {
+        return;
+    }
+    // execve(2) gives the process another name; a zombie keeps the one it had.
+    std::string stage = find_stage_name(proc_fd, pid);
+    if (!stage.empty()) {
+        std::optional<int> status = sys::find_exit_status(pidfd);
+        throw_ended(stage, status.value_or(SIGKILL), "init");
+    }
+}
+
+void throw_ended(const std::string& stage, int status, const char* role) {
+    std::string text = std::string(role) + " " + sys::describe_wait_status(status);
+    text += stage.empty() ? " before it was ready" : " at stage " + stage + ", before the program of the container was executed";
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+        text += " (a seccomp filter of the host or the container forbids a system call that is "
+                "needed)";
+    }
+    throw_error(ErrorKind::system, text);
+}
+
+} // namespace coracle::launch

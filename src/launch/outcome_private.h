@@ -1,0 +1,23 @@
+#pragma once
+
+#include "protocol_private.h"
+
+#include <string>
+#include <sys/types.h>
+
+namespace coracle::launch {
+
+/// Throws what `failed` says: "init: mounts: <text>", with a hint where one is known.
+[[noreturn]] void throw_failed(const Failed& failed, const char* role);
+
+/// The stage in a process's name, even of one that is a zombie; "" if it cannot be read.
+[[nodiscard]] std::string find_stage_name(int proc_fd, pid_t pid);
+
+/// Throws that the peer has ended without a word; `status` is its wait status.
+[[noreturn]] void throw_ended(const std::string& stage, int status, const char* role);
+
+/// After EOF of a start: throws if init has died without executing the payload. A payload that was
+/// reaped by another process meanwhile counts as executed.
+void require_executed(int proc_fd, pid_t pid, int pidfd);
+
+} // namespace coracle::launch

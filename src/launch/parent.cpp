@@ -1,0 +1,236 @@
+#include "coracle/launch/launch.h"
+
+#include "channel_private.h"
+#include "coracle/security/seccomp.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/namespace.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+#include "coracle/sys/socket.h"
+#include "id_map_private.h"
+#include "intermediate_private.h"
+#include "outcome_private.h"
+
+#include <cerrno>
+#include <csignal>
+
+extern "C" const char coracle_init_image_begin[]; // NOLINT: symbols of init_image.S
+extern "C" const char coracle_init_image_end[];   // NOLINT
+
+namespace coracle::launch {
+
+namespace {
+
+using sys::Fd;
+
+constexpr std::chrono::seconds step_deadline{30};
+
+std::string_view private_copy_image() noexcept {
+    return {coracle_init_image_begin,
+            static_cast<std::size_t>(coracle_init_image_end - coracle_init_image_begin)};
+}
+
+/// A process of ours: known by pidfd, reaped once.
+struct Child {
+    pid_t pid = 0;
+    Fd pidfd;
+
+    void adopt(pid_t new_pid) {
+        pid = new_pid;
+        int errnum = sys::try_open_pidfd(new_pid, pidfd);
+        if (errnum != 0) {
+            throw_system(errnum, "open a pidfd of process " + std::to_string(new_pid));
+        }
+    }
+    [[nodiscard]] int reap() {
+        pidfd.reset();
+        return sys::wait_for_child(std::exchange(pid, 0));
+    }
+    void kill_and_reap() noexcept {
+        if (pid <= 0) {
+            return;
+        }
+        (void)::kill(pid, SIGKILL); // our own child, not reaped: the pid is still its own
+        try {
+            (void)reap();
+        } catch (const Error&) { // catch: cleaning up; somebody else has reaped it
+        }
+    }
+};
+
+} // namespace
+
+struct Launch::State {
+    const plan::LaunchPlan& plan;
+    int proc_fd;
+    int gate;
+    ParentEnd channel{Fd()};
+    Child intermediate;
+    Child init;
+    bool committed = false;
+    Fd console;
+    std::vector<plan::Degradation> degraded;
+
+    State(const plan::LaunchPlan& plan_, int proc_fd_, int gate_)
+        : plan(plan_), proc_fd(proc_fd_), gate(gate_) {}
+
+    /// The next message, from `child`, within the deadline.
+    Received receive(Child& child, const char* role);
+    template <class Expected>
+    Received require(Child& child, const char* role);
+    void clone_intermediate(const std::vector<OpenNamespace>& joined, int private_copy);
+    void map_ids();
+    void send_everything();
+    void adopt_init();
+};
+
+Received Launch::State::receive(Child& child, const char* role) {
+    sys::Ready ready = sys::wait_readable(channel.fd(), child.pidfd.get(), step_deadline);
+    if (ready == sys::Ready::neither) {
+        throw_error(ErrorKind::system,
+                    std::string(role) + " does not answer within " +
+                        std::to_string(step_deadline.count()) + " seconds at stage " +
+                        find_stage_name(proc_fd, child.pid));
+    }
+    std::optional<Received> received =
+        ready == sys::Ready::first ? channel.receive() : std::nullopt;
+    if (!received) {
+        std::string stage = find_stage_name(proc_fd, child.pid);
+        throw_ended(stage, child.reap(), role);
+    }
+    if (const Failed* failed = std::get_if<Failed>(&received->message)) {
+        throw_failed(*failed, role);
+    }
+    return std::move(*received);
+}
+
+template <class Expected>
+Received Launch::State::require(Child& child, const char* role) {
+    Received received = receive(child, role);
+    if (!std::holds_alternative<Expected>(received.message)) {
+        throw_error(ErrorKind::internal, std::string(role) + " sent an unexpected " +
+                                             name_of(received.message));
+    }
+    return received;
+}
+
+void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined,
+                                       int private_copy) {
+    auto [parent_end, child_end] = sys::make_packet_pair();
+    channel = ParentEnd(std::move(parent_end));
+    ChildEnd child_channel(std::move(child_end));
+    pid_t pid = sys::clone_process(sys::CloneParent::caller);
+    if (pid == 0) {
+        // Only its own end: a copy of ours would keep it from seeing that the parent is gone.
+        channel.close();
+        run_intermediate(plan, joined, private_copy, child_channel);
+    }
+    child_channel.close();
+    intermediate.adopt(pid);
+}
+
+void Launch::State::map_ids() {
+    (void)require<NeedIdMap>(intermediate, "intermediate");
+    in_context([] { return std::string("id_map"); },
+               [&] { write_id_maps(plan.id_map, proc_fd, intermediate.pid); });
+    channel.send_id_map_done();
+}
+
+/// All that init needs is in its queue before it asks.
+void Launch::State::send_everything() {
+    channel.send_plan(plan.init, gate);
+    channel.send_cgroup_ready();
+    if (plan.seccomp) { // compiled while init sets up
+        channel.send_filter(security::compile_seccomp(*plan.seccomp));
+    }
+}
+
+void Launch::State::adopt_init() {
+    Received started = require<InitStarted>(intermediate, "intermediate");
+    init.adopt(std::get<InitStarted>(started.message).pid);
+    int status = intermediate.reap();
+    if (status != 0) {
+        throw_ended({}, status, "intermediate");
+    }
+}
+
+Launch::Launch(const plan::LaunchPlan& plan, int proc_fd, int gate)
+    : state_(std::make_unique<State>(plan, proc_fd, gate)) {}
+
+Launch::~Launch() {
+    state_->channel.close();
+    state_->intermediate.kill_and_reap();
+    if (!state_->committed) {
+        state_->init.kill_and_reap();
+    }
+}
+
+void Launch::bring_up() {
+    State& state = *state_;
+    std::vector<OpenNamespace> joined = open_namespaces(state.plan);
+    Fd private_copy = sys::make_memory_file("coracle-init", sys::MemoryFile::executable);
+    state.clone_intermediate(joined, private_copy.get());
+    // While the intermediate unshares; it waits for IdMapDone before anyone executes the copy.
+    sys::write_all(private_copy.get(), private_copy_image(), "the private copy");
+    sys::seal(private_copy.get());
+    state.map_ids();
+    state.send_everything();
+    state.adopt_init();
+    Received received = state.receive(state.init, "init");
+    if (std::holds_alternative<Console>(received.message) && received.fds.size() == 1) {
+        state.console = std::move(received.fds.front());
+        received = state.receive(state.init, "init");
+    }
+    ReadyMessage* ready = std::get_if<ReadyMessage>(&received.message);
+    if (ready == nullptr) {
+        throw_error(ErrorKind::internal,
+                    std::string("init sent an unexpected ") + name_of(received.message));
+    }
+    state.degraded = std::move(ready->degraded);
+}
+
+pid_t Launch::pid() const noexcept {
+    return state_->init.pid;
+}
+
+int Launch::pidfd() const noexcept {
+    return state_->init.pidfd.get();
+}
+
+const std::vector<plan::Degradation>& Launch::degraded() const noexcept {
+    return state_->degraded;
+}
+
+sys::Fd Launch::take_console() noexcept {
+    return std::move(state_->console);
+}
+
+void Launch::commit() {
+    state_->channel.send_committed();
+    state_->committed = true;
+}
+
+void Launch::start() {
+    State& state = *state_;
+    state.channel.send_start();
+    (void)state.require<Accepted>(state.init, "init");
+    // No pidfd here: a payload that is executed and ends at once is a success, and EOF says both.
+    std::optional<Received> received = state.channel.receive();
+    if (received) {
+        if (const Failed* failed = std::get_if<Failed>(&received->message)) {
+            throw_failed(*failed, "init");
+        }
+        throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
+    }
+    require_executed(state.proc_fd, state.init.pid, state.init.pidfd.get());
+}
+
+std::size_t private_copy_bytes() noexcept {
+    return private_copy_image().size();
+}
+
+std::string seccomp_library_version() {
+    return security::libseccomp_version();
+}
+
+} // namespace coracle::launch

@@ -1,0 +1,160 @@
+#include "process_setup_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/security/capabilities.h"
+#include "coracle/security/process_limits.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/rooted_path.h"
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <string_view>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace coracle::launch {
+
+namespace {
+
+constexpr std::size_t max_passwd_bytes = std::size_t{1} << 20;
+
+/// The payload may open /proc/self/fd/N of its own streams again. What cannot be given away stays
+/// as it is; devices are not ours to give.
+void give_streams_to(std::uint32_t uid) noexcept {
+    for (int stream = 0; stream <= 2; ++stream) {
+        struct stat status {};
+        if (::fstat(stream, &status) != 0 || status.st_uid == uid || S_ISCHR(status.st_mode) ||
+            S_ISBLK(status.st_mode)) {
+            continue;
+        }
+        (void)::fchown(stream, uid, static_cast<gid_t>(-1));
+    }
+}
+
+void set_groups(const plan::ProcessPlan& process) {
+    if (!process.set_groups) {
+        return;
+    }
+    std::vector<gid_t> groups(process.groups.begin(), process.groups.end());
+    if (::setgroups(groups.size(), groups.data()) != 0) {
+        int saved = errno;
+        throw_system(saved, "set the supplementary groups");
+    }
+}
+
+void reset_signals(std::uint64_t ignored) {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    for (int number = 1; number < NSIG; ++number) {
+        if ((ignored >> static_cast<unsigned>(number - 1) & 1U) != 0) {
+            (void)::sigaction(number, &action, nullptr);
+        }
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) {
+        int saved = errno;
+        throw_system(saved, "reset the signal mask");
+    }
+}
+
+/// A directory that is not below the root is shown by the kernel as "(unreachable)/...".
+/// CVE-2024-21626.
+void require_reachable_directory(const std::string& cwd) {
+    std::array<char, PATH_MAX> buffer{};
+    if (::syscall(SYS_getcwd, buffer.data(), buffer.size()) < 0) {
+        int saved = errno;
+        throw_system(saved, "getcwd in " + printable(cwd));
+    }
+    if (buffer[0] != '/') {
+        throw_error(ErrorKind::denied,
+                    "process.cwd " + printable(cwd) + " is outside of the container's root");
+    }
+}
+
+int try_change_directory(const std::string& cwd) noexcept {
+    return ::chdir(cwd.c_str()) == 0 ? 0 : errno;
+}
+
+std::uint64_t capabilities_to_keep(const plan::InitPlan& plan) {
+    bool needed = plan.has_filter && !plan.process.no_new_privileges;
+    return needed ? std::uint64_t{1} << static_cast<unsigned>(CAP_SYS_ADMIN) : 0;
+}
+
+/// The ids change under KEEPCAPS, so that the sets can still be chosen afterwards.
+void change_identity(const plan::InitPlan& plan) {
+    const plan::ProcessPlan& process = plan.process;
+    plan::CapabilityPlan capabilities = process.capabilities.value_or(plan::CapabilityPlan{});
+    set_groups(process);
+    security::apply_bounding_set(capabilities, process.last_capability);
+    sys::keep_capabilities();
+    sys::set_gid(process.gid);
+    sys::set_uid(process.uid);
+    sys::set_parent_death_signal(); // the change of ids has cleared it
+    security::apply_capability_sets(capabilities, capabilities_to_keep(plan));
+}
+
+} // namespace
+
+std::string find_home(const std::string& passwd, std::uint32_t uid) {
+    for (std::string_view line : split(passwd, '\n')) {
+        std::vector<std::string_view> fields = split(line, ':');
+        if (fields.size() == 7 && parse_unsigned(fields[2], UINT32_MAX) == uid) {
+            return std::string(fields[5]);
+        }
+    }
+    return {};
+}
+
+void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::string>& env) {
+    if (!process.set_home) {
+        return;
+    }
+    std::string home;
+    try {
+        sys::Fd file = sys::open_in_root(root_fd, "/etc/passwd",
+                                         O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        if (S_ISREG(sys::stat_of(file.get(), "/etc/passwd").st_mode)) {
+            home = find_home(sys::read_all(file.get(), max_passwd_bytes, "/etc/passwd"),
+                             process.uid);
+        }
+    } catch (const Error&) { // catch: an image without a usable passwd has the home "/"
+        home.clear();
+    }
+    bool usable = home.starts_with('/') && home.find('\0') == std::string::npos;
+    env.push_back("HOME=" + (usable ? home : std::string("/")));
+}
+
+void set_up_process(const plan::InitPlan& plan) {
+    const plan::ProcessPlan& process = plan.process;
+    if (!process.terminal) {
+        give_streams_to(process.uid);
+    }
+    security::apply_rlimits(process.rlimits);
+    // A directory that only the container's root may enter, or one that only its user may.
+    int early = try_change_directory(process.cwd);
+    change_identity(plan);
+    int errnum = early == 0 ? 0 : try_change_directory(process.cwd);
+    if (errnum != 0) {
+        throw_system(errnum, "chdir to process.cwd " + printable(process.cwd));
+    }
+    require_reachable_directory(process.cwd);
+    if (process.no_new_privileges) {
+        sys::set_no_new_privileges();
+    }
+    // The change of ids made the process non-dumpable, which would hide its namespace links from
+    // the user who owns it. In a joined pid namespace others could then inspect it.
+    sys::set_dumpable(plan.own_pid_namespace ? sys::Dumpable::yes : sys::Dumpable::no);
+    reset_signals(process.ignored_signals);
+    (void)::umask(process.umask);
+}
+
+} // namespace coracle::launch

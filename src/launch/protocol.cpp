@@ -1,0 +1,180 @@
+#include "protocol_private.h"
+
+#include "archive_private.h"
+
+#include <array>
+
+namespace coracle::plan {
+
+// The fields of every struct that crosses, once. `Of<A, T>` is const when the archive writes.
+template <class Archive, class T>
+using Of = std::conditional_t<Archive::reads, T, const T>;
+
+template <class A>
+void fields(A& a, Of<A, AttributeChange>& v) {
+    launch::transfer_all(a, v.set, v.clear);
+}
+template <class A>
+void fields(A& a, Of<A, NewFilesystem>& v) {
+    launch::transfer_all(a, v.type, v.source, v.data, v.superblock_flags);
+}
+template <class A>
+void fields(A& a, Of<A, BindMount>& v) {
+    launch::transfer_all(a, v.source, v.recursive);
+}
+template <class A>
+void fields(A& a, Of<A, MountStep>& v) {
+    bool is_bind = std::holds_alternative<BindMount>(v.what);
+    launch::transfer_all(a, v.name, v.destination, is_bind);
+    if constexpr (A::reads) {
+        if (is_bind) {
+            v.what = BindMount{};
+        }
+    }
+    if (is_bind) {
+        launch::transfer(a, std::get<BindMount>(v.what));
+    } else {
+        launch::transfer(a, std::get<NewFilesystem>(v.what));
+    }
+    launch::transfer_all(a, v.attributes, v.recursive_attributes, v.propagation,
+                         v.propagation_recursive, v.no_symlinks, v.fallback);
+}
+template <class A>
+void fields(A& a, Of<A, DeviceStep>& v) {
+    launch::transfer_enum(a, v.method, DeviceMethod::bind_from_host);
+    launch::transfer_all(a, v.path, v.mode, v.major, v.minor, v.uid, v.gid, v.from_config);
+}
+template <class A>
+void fields(A& a, Of<A, SymlinkStep>& v) {
+    launch::transfer_all(a, v.path, v.target);
+}
+template <class A>
+void fields(A& a, Of<A, RootfsPlan>& v) {
+    launch::transfer_all(a, v.path, v.readonly, v.propagation, v.pivot, v.mounts, v.devices,
+                         v.symlinks, v.masked_paths, v.readonly_paths, v.bind_console);
+}
+template <class A>
+void fields(A& a, Of<A, CapabilityPlan>& v) {
+    launch::transfer_all(a, v.bounding, v.effective, v.inheritable, v.permitted, v.ambient);
+}
+template <class A>
+void fields(A& a, Of<A, RlimitPlan>& v) {
+    launch::transfer_all(a, v.resource, v.soft, v.hard);
+}
+template <class A>
+void fields(A& a, Of<A, ProcessPlan>& v) {
+    launch::transfer_all(a, v.terminal, v.terminal_height, v.terminal_width, v.args, v.env, v.cwd,
+                         v.set_home, v.uid, v.gid, v.set_groups, v.groups, v.umask,
+                         v.no_new_privileges, v.capabilities, v.last_capability, v.rlimits,
+                         v.oom_score_adj, v.ignored_signals, v.preserve_fds);
+}
+template <class A>
+void fields(A& a, Of<A, InitPlan>& v) {
+    launch::transfer_text(a, v.id);
+    launch::transfer_enum(a, v.gate, GateKind::channel);
+    launch::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring, v.new_user_namespace,
+                         v.new_cgroup_namespace, v.loopback_up, v.own_pid_namespace, v.has_filter,
+                         v.filter_flags, v.sysctls, v.rootfs, v.process);
+}
+template <class A>
+void fields(A& a, Of<A, Degradation>& v) {
+    launch::transfer_all(a, v.what, v.why);
+}
+
+} // namespace coracle::plan
+
+namespace coracle::launch {
+
+using plan::Of;
+
+template <class A>
+void fields(A& /*a*/, Of<A, NeedIdMap>& /*v*/) {}
+template <class A>
+void fields(A& /*a*/, Of<A, IdMapDone>& /*v*/) {}
+template <class A>
+void fields(A& a, Of<A, InitStarted>& v) {
+    transfer(a, v.pid);
+}
+template <class A>
+void fields(A& a, Of<A, InitPlanMessage>& v) {
+    transfer(a, v.plan);
+}
+template <class A>
+void fields(A& /*a*/, Of<A, CgroupReady>& /*v*/) {}
+template <class A>
+void fields(A& a, Of<A, Filter>& v) {
+    if constexpr (A::reads) {
+        v.program.resize(a.length());
+    } else {
+        a.integer(static_cast<std::uint64_t>(v.program.size()));
+    }
+    a.bytes(v.program.data(), v.program.size());
+}
+template <class A>
+void fields(A& /*a*/, Of<A, Console>& /*v*/) {}
+template <class A>
+void fields(A& a, Of<A, ReadyMessage>& v) {
+    transfer(a, v.degraded);
+}
+template <class A>
+void fields(A& /*a*/, Of<A, Committed>& /*v*/) {}
+template <class A>
+void fields(A& /*a*/, Of<A, Start>& /*v*/) {}
+template <class A>
+void fields(A& /*a*/, Of<A, Accepted>& /*v*/) {}
+template <class A>
+void fields(A& a, Of<A, Failed>& v) {
+    transfer_enum(a, v.stage, Stage::execve);
+    transfer_enum(a, v.kind, ErrorKind::internal);
+    transfer_all(a, v.errnum, v.text);
+}
+
+namespace {
+
+template <std::size_t Index = 0>
+Message decode_alternative(std::size_t index, Decoder& decoder) {
+    if constexpr (Index < std::variant_size_v<Message>) {
+        if (index != Index) {
+            return decode_alternative<Index + 1>(index, decoder);
+        }
+        std::variant_alternative_t<Index, Message> value{};
+        fields(decoder, value);
+        return value;
+    } else {
+        throw_error(ErrorKind::internal, "an unknown message of the other process");
+    }
+}
+
+} // namespace
+
+std::vector<std::uint8_t> encode(const Message& message) {
+    Encoder encoder;
+    encoder.integer(static_cast<std::uint8_t>(message.index()));
+    std::visit([&](const auto& value) { fields(encoder, value); }, message);
+    return encoder.take();
+}
+
+Message decode(std::span<const std::uint8_t> data) {
+    Decoder decoder(data);
+    std::uint8_t index = 0;
+    decoder.integer(index);
+    Message message = decode_alternative(index, decoder);
+    decoder.require_end();
+    return message;
+}
+
+const char* name_of(const Message& message) noexcept {
+    constexpr std::array<const char*, std::variant_size_v<Message>> names{
+        "NeedIdMap", "IdMapDone", "InitStarted", "InitPlan",  "CgroupReady", "Filter",
+        "Console",   "Ready",     "Committed",   "Start",     "Accepted",    "Failed"};
+    return names.at(message.index());
+}
+
+std::vector<std::uint8_t> encode_bare_failure() {
+    std::vector<std::uint8_t> packet{static_cast<std::uint8_t>(Fragment::last)};
+    std::vector<std::uint8_t> body = encode(Failed{Stage::begin, ErrorKind::system, 0, {}});
+    packet.insert(packet.end(), body.begin(), body.end());
+    return packet;
+}
+
+} // namespace coracle::launch

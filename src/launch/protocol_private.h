@@ -1,0 +1,87 @@
+#pragma once
+
+#include "coracle/base/error.h"
+#include "coracle/launch/stage.h"
+#include "coracle/plan/launch_plan.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// The one wire format between parent, intermediate, init and a client of the start gate.
+///
+///     parent P                       intermediate M                    init I
+///     clone M ─────────────────────► join what the outer user namespace owns
+///     fill the private copy          unshare(CLONE_NEWUSER)
+///          ◄─ NeedIdMap ──────────── (sent without a new user namespace too: P's cue)
+///     write maps
+///          ── IdMapDone ───────────► become the container's root; join and unshare the rest
+///          ── InitPlan + gate ───────────────────────────────────────► (read after I's execve)
+///          ◄─ InitStarted{pid} ───── clone I (CLONE_PARENT), exit      execute the private copy
+///     reap M, pidfd of I             session, keyring, hostname, loopback
+///          ── CgroupReady ───────────────────────────────────────────► cgroup namespace, mounts
+///          ── Filter ────────────────────────────────────────────────► (only with seccomp)
+///          ◄──────────────────────────────────────────── Console + fd (only with a terminal)
+///          ◄────────────────────────────────────────── Ready{degraded} ids, capabilities, cwd
+///     save the record, pid file
+///          ── Committed ─────────────────────────────────────────────► outlives P from here on
+///          ── Start ─────────────────────────────────────────────────► run: over this channel
+///     start: connect to the gate, Start ─────────────────────────────► create: over the gate
+///          ◄───────────────────────────────────────────────── Accepted
+///          ◄────────────────────────────── EOF: execve is done. Or Failed
+///
+/// Failed may come instead of any message of M and I. EOF before Ready is never success.
+namespace coracle::launch {
+
+struct NeedIdMap {};
+struct IdMapDone {};
+struct InitStarted {
+    std::int32_t pid = 0;
+};
+/// Beside it: the listening socket of the gate, for GateKind::socket.
+struct InitPlanMessage {
+    plan::InitPlan plan;
+};
+struct CgroupReady {};
+struct Filter {
+    std::vector<std::uint8_t> program; ///< struct sock_filter[]
+};
+/// Beside it: the manager end of the terminal.
+struct Console {};
+struct ReadyMessage {
+    std::vector<plan::Degradation> degraded;
+};
+struct Committed {};
+struct Start {};
+struct Accepted {};
+struct Failed {
+    Stage stage{};
+    ErrorKind kind{};
+    std::int32_t errnum = 0;
+    std::string text;
+};
+
+using Message = std::variant<NeedIdMap, IdMapDone, InitStarted, InitPlanMessage, CgroupReady,
+                             Filter, Console, ReadyMessage, Committed, Start, Accepted, Failed>;
+
+/// The bytes of a message: its index, then its fields.
+[[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);
+/// Throws: internal, for anything that encode does not write. Never reads beyond `data`.
+[[nodiscard]] Message decode(std::span<const std::uint8_t> data);
+
+[[nodiscard]] const char* name_of(const Message& message) noexcept;
+
+/// A whole Failed message with an empty text, so that the bare zone need only write the errno at
+/// `failed_errnum_offset` and the stage at `failed_stage_offset`.
+[[nodiscard]] std::vector<std::uint8_t> encode_bare_failure();
+inline constexpr std::size_t failed_stage_offset = 2;
+inline constexpr std::size_t failed_errnum_offset = 4;
+
+/// The first byte of a packet: whether more packets of the same message follow.
+enum class Fragment : std::uint8_t { last = 0, more = 1 };
+inline constexpr std::size_t max_fragment_bytes = 32 * 1024;
+inline constexpr std::size_t max_message_bytes = std::size_t{64} << 20;
+
+} // namespace coracle::launch

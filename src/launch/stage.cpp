@@ -1,0 +1,14 @@
+#include "coracle/launch/stage.h"
+
+#include <array>
+
+namespace coracle::launch {
+
+const char* name_of(Stage stage) noexcept {
+    constexpr std::array<const char*, 14> names{
+        "begin", "join",  "id_map",  "unshare",  "session", "cgroup",  "mounts",
+        "hooks", "pivot", "console", "identity", "gate",    "seccomp", "execve"};
+    return names[static_cast<std::size_t>(stage)];
+}
+
+} // namespace coracle::launch

@@ -1,0 +1,291 @@
+#include "coracle/plan/make_launch_plan.h"
+
+#include "coracle/base/text.h"
+
+#include <array>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+namespace coracle::plan {
+
+namespace {
+
+struct FlagName {
+    std::uint64_t flag;
+    const char* name;
+};
+
+template <std::size_t Count>
+std::string name_flags(std::uint64_t flags, const std::array<FlagName, Count>& names) {
+    std::string text;
+    for (const FlagName& entry : names) {
+        if ((flags & entry.flag) != 0) {
+            text += text.empty() ? "" : ",";
+            text += entry.name;
+            flags &= ~entry.flag;
+        }
+    }
+    if (flags != 0) {
+        text += fmt::format("{}{:#x}", text.empty() ? "" : ",", flags);
+    }
+    return text;
+}
+
+std::string name_attributes(std::uint64_t attributes) {
+    constexpr std::array<FlagName, 8> names{{
+        {0x1, "ro"},
+        {0x2, "nosuid"},
+        {0x4, "nodev"},
+        {0x8, "noexec"},
+        {0x10, "noatime"},
+        {0x20, "strictatime"},
+        {0x80, "nodiratime"},
+        {0x200000, "nosymfollow"},
+    }};
+    return name_flags(attributes, names);
+}
+
+std::string name_propagation(std::uint64_t propagation) {
+    constexpr std::array<FlagName, 5> names{{
+        {MS_REC, "recursive"},
+        {MS_PRIVATE, "private"},
+        {MS_SLAVE, "slave"},
+        {MS_SHARED, "shared"},
+        {MS_UNBINDABLE, "unbindable"},
+    }};
+    return name_flags(propagation, names);
+}
+
+std::string name_superblock_flags(std::uint64_t flags) {
+    constexpr std::array<FlagName, 4> names{{
+        {MS_SYNCHRONOUS, "sync"},
+        {MS_DIRSYNC, "dirsync"},
+        {MS_LAZYTIME, "lazytime"},
+        {MS_MANDLOCK, "mand"},
+    }};
+    return name_flags(flags, names);
+}
+
+std::string name_attribute_change(const char* label, const AttributeChange& change) {
+    std::string text;
+    if (change.set != 0) {
+        text += fmt::format(" {}set={}", label, name_attributes(change.set));
+    }
+    if (change.clear != 0) {
+        text += fmt::format(" {}clear={}", label, name_attributes(change.clear));
+    }
+    return text;
+}
+
+std::string name_capabilities(std::uint64_t mask) {
+    std::string text;
+    for (int number = 0; number < 64; ++number) {
+        if ((mask >> static_cast<unsigned>(number) & 1U) == 0) {
+            continue;
+        }
+        text += text.empty() ? "" : ",";
+        text += number < capability_count() ? std::string(capability_name(number))
+                                            : std::to_string(number);
+    }
+    return text.empty() ? "none" : text;
+}
+
+std::string quote(const std::string& text) {
+    return '"' + escape_json(text) + '"';
+}
+
+std::string describe_bind(const BindMount& bind) {
+    return fmt::format("{} {}", bind.recursive ? "rbind" : "bind", quote(bind.source));
+}
+
+void describe_identity(const LaunchPlan& plan, std::string& out) {
+    constexpr std::array<const char*, 3> methods{"none", "written by the parent",
+                                                 "own ids, setgroups denied"};
+    out += "namespaces:\n";
+    for (const NamespacePlan& entry : plan.namespaces) {
+        out += fmt::format("  {}: {}\n", name_of(entry.kind),
+                           entry.path.empty() ? std::string("new") : "join " + quote(entry.path));
+    }
+    out += fmt::format("id map: {}\n", methods.at(static_cast<std::size_t>(plan.id_map.method)));
+    for (const IdMapping& map : plan.id_map.uids) {
+        out += fmt::format("  uid {} = host {} size {}\n", value_of(map.container),
+                           value_of(map.host), map.size);
+    }
+    for (const IdMapping& map : plan.id_map.gids) {
+        out += fmt::format("  gid {} = host {} size {}\n", value_of(map.container),
+                           value_of(map.host), map.size);
+    }
+    out += fmt::format("cgroup: none ({})\n", plan.cgroup.reason);
+}
+
+void describe_mount(const MountStep& step, std::string& out) {
+    out += fmt::format("  {} {}: ", step.name, quote(step.destination));
+    if (const NewFilesystem* filesystem = std::get_if<NewFilesystem>(&step.what)) {
+        out += fmt::format("new {} source={}", filesystem->type, quote(filesystem->source));
+        if (!filesystem->data.empty()) {
+            out += " options=" + quote(join(filesystem->data, ","));
+        }
+        if (filesystem->superblock_flags != 0) {
+            out += " superblock=" + name_superblock_flags(filesystem->superblock_flags);
+        }
+    } else {
+        out += describe_bind(std::get<BindMount>(step.what));
+    }
+    out += name_attribute_change("", step.attributes);
+    out += name_attribute_change("recursive-", step.recursive_attributes);
+    out += fmt::format(
+        " propagation={}",
+        name_propagation(step.propagation | (step.propagation_recursive ? unsigned{MS_REC} : 0U)));
+    if (step.no_symlinks) {
+        out += " no-symlinks";
+    }
+    if (step.fallback) {
+        out += fmt::format(" on-EPERM=({})", describe_bind(*step.fallback));
+    }
+    out += '\n';
+}
+
+char device_letter(std::uint32_t mode) {
+    return S_ISBLK(mode) ? 'b' : S_ISFIFO(mode) ? 'p' : 'c';
+}
+
+void describe_rootfs(const RootfsPlan& rootfs, std::string& out) {
+    out += fmt::format("rootfs: {} {} {}\n", quote(rootfs.path),
+                       rootfs.readonly ? "read-only" : "read-write",
+                       rootfs.pivot ? "pivot_root" : "no pivot_root (unsafe)");
+    if (rootfs.propagation != 0) {
+        out += fmt::format("  propagation: {}\n", name_propagation(rootfs.propagation));
+    }
+    out += "mounts:\n";
+    for (const MountStep& step : rootfs.mounts) {
+        describe_mount(step, out);
+    }
+    out += "devices:\n";
+    for (const DeviceStep& step : rootfs.devices) {
+        out += fmt::format("  {} {} {}:{} mode {:04o}", quote(step.path), device_letter(step.mode),
+                           step.major, step.minor, step.mode & 07777U);
+        out += step.method == DeviceMethod::make_node
+                   ? fmt::format(" owner {}:{}: mknod\n", step.uid, step.gid)
+                   : std::string(": bind from the host\n");
+    }
+    for (const SymlinkStep& step : rootfs.symlinks) {
+        out += fmt::format("  {} -> {}\n", quote(step.path), step.target);
+    }
+    for (const std::string& path : rootfs.masked_paths) {
+        out += fmt::format("masked: {}\n", quote(path));
+    }
+    for (const std::string& path : rootfs.readonly_paths) {
+        out += fmt::format("read-only: {}\n", quote(path));
+    }
+}
+
+void describe_capability_sets(const std::optional<CapabilityPlan>& sets, std::string& out) {
+    CapabilityPlan plan = sets.value_or(CapabilityPlan{});
+    out += fmt::format("capabilities:\n  bounding: {}\n  effective: {}\n  inheritable: {}\n"
+                       "  permitted: {}\n  ambient: {}\n",
+                       name_capabilities(plan.bounding), name_capabilities(plan.effective),
+                       name_capabilities(plan.inheritable), name_capabilities(plan.permitted),
+                       name_capabilities(plan.ambient));
+}
+
+std::string name_limit(std::uint64_t value) {
+    return value == UINT64_MAX ? "unlimited" : std::to_string(value);
+}
+
+std::string describe_groups(const ProcessPlan& process) {
+    if (!process.set_groups) {
+        return "kept";
+    }
+    std::string text;
+    for (std::uint32_t gid : process.groups) {
+        text += fmt::format("{}{}", text.empty() ? "" : ",", gid);
+    }
+    return text.empty() ? "none" : text;
+}
+
+void describe_process(const ProcessPlan& process, std::string& out) {
+    out += "process:\n  args:";
+    for (const std::string& arg : process.args) {
+        out += ' ' + quote(arg);
+    }
+    // Names only: a value may be a secret.
+    out += "\n  env:";
+    for (const std::string& entry : process.env) {
+        out += ' ' + printable(entry.substr(0, entry.find('=')));
+    }
+    out += fmt::format("{}\n  cwd: {}\n", process.set_home ? " HOME (from /etc/passwd)" : "",
+                       quote(process.cwd));
+    out += fmt::format("  user: {}:{} groups {} umask {:04o}\n", process.uid, process.gid,
+                       describe_groups(process), process.umask);
+    out += fmt::format("  terminal: {}\n  no_new_privs: {}\n", process.terminal ? "yes" : "no",
+                       process.no_new_privileges ? "yes" : "no");
+    for (const RlimitPlan& limit : process.rlimits) {
+        out += fmt::format("  {}: soft {} hard {}\n", rlimit_name(limit.resource),
+                           name_limit(limit.soft), name_limit(limit.hard));
+    }
+    if (process.oom_score_adj) {
+        out += fmt::format("  oom_score_adj: {}\n", *process.oom_score_adj);
+    }
+    if (process.preserve_fds > 0) {
+        out += fmt::format("  fds passed on: 3 to {}\n", 2 + process.preserve_fds);
+    }
+}
+
+void describe_seccomp(const LaunchPlan& plan, std::string& out) {
+    if (!plan.seccomp) {
+        out += "seccomp: none\n";
+        return;
+    }
+    std::size_t names = 0;
+    for (const SeccompRule& rule : plan.seccomp->rules) {
+        names += rule.names.size();
+    }
+    out += fmt::format("seccomp: default {:#010x}, {} rules over {} names, architectures {}, "
+                       "loaded {}\n",
+                       plan.seccomp->default_action, plan.seccomp->rules.size(), names,
+                       plan.seccomp->architectures.empty() ? std::string("native")
+                                                           : join(plan.seccomp->architectures, ","),
+                       plan.init.process.no_new_privileges
+                           ? "last, under no_new_privs"
+                           : "last, with CAP_SYS_ADMIN kept until then");
+}
+
+void describe_init(const InitPlan& init, std::string& out) {
+    if (!init.hostname.empty()) {
+        out += "hostname: " + quote(init.hostname) + "\n";
+    }
+    if (!init.domainname.empty()) {
+        out += "domainname: " + quote(init.domainname) + "\n";
+    }
+    out += fmt::format("loopback: {}\nsession keyring: {}\nstart gate: {}\n",
+                       init.loopback_up ? "up" : "as it is",
+                       init.new_session_keyring ? "new" : "the caller's",
+                       init.gate == GateKind::socket ? "socket" : "channel");
+    for (const auto& [key, value] : init.sysctls) {
+        out += fmt::format("sysctl: {} = {}\n", printable(key), quote(value));
+    }
+}
+
+} // namespace
+
+std::string describe(const LaunchPlan& plan) {
+    std::string out = fmt::format("container: {}\nbundle: {}\n", plan.id, quote(plan.bundle));
+    describe_identity(plan, out);
+    describe_init(plan.init, out);
+    describe_rootfs(plan.init.rootfs, out);
+    describe_process(plan.init.process, out);
+    describe_capability_sets(plan.init.process.capabilities, out);
+    describe_seccomp(plan, out);
+    if (plan.degradations.empty()) {
+        out += "degradations: none\n";
+        return out;
+    }
+    out += "degradations:\n";
+    for (const Degradation& entry : plan.degradations) {
+        out += fmt::format("  {}: {}\n", entry.what, entry.why);
+    }
+    return out;
+}
+
+} // namespace coracle::plan

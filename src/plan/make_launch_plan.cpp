@@ -1,0 +1,91 @@
+#include "coracle/plan/make_launch_plan.h"
+
+#include "coracle/base/error.h"
+#include "plan_private.h"
+
+namespace coracle::plan {
+
+namespace {
+
+void degrade_unless_empty(bool present, const char* what, const char* why, LaunchPlan& plan) {
+    if (present) {
+        plan.degradations.push_back({what, why});
+    }
+}
+
+void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
+    plan.cgroup.reason = inputs.options.cgroup_disabled ? "--cgroup-manager=disabled"
+                                                        : "this build does not make cgroups yet";
+    if (inputs.options.cgroup_disabled) {
+        return;
+    }
+    degrade_unless_empty(!inputs.linux_.cgroups_path.empty(), "/linux/cgroupsPath",
+                         "the container stays in the caller's cgroup: this build does not make "
+                         "cgroups yet",
+                         plan);
+    degrade_unless_empty(inputs.linux_.resources && !inputs.linux_.resources->devices.empty(),
+                         "/linux/resources/devices",
+                         "no device rules without a cgroup: a device node that is present is "
+                         "usable as its mode says",
+                         plan);
+}
+
+void require_mount_order(const InitPlan& init) {
+    if (init.process.terminal && !init.rootfs.pivot) {
+        throw_error(ErrorKind::unsupported,
+                    "/process/terminal: not supported together with --no-pivot yet");
+    }
+}
+
+InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
+    InitPlan init;
+    init.id = inputs.options.id;
+    init.gate = inputs.options.gate;
+    init.hostname = inputs.config.hostname;
+    init.domainname = inputs.config.domainname;
+    init.new_session_keyring = inputs.options.new_session_keyring;
+    init.new_user_namespace = has_new(plan.namespaces, NamespaceKind::user);
+    init.new_cgroup_namespace = has_new(plan.namespaces, NamespaceKind::cgroup);
+    init.loopback_up = has_new(plan.namespaces, NamespaceKind::network);
+    init.own_pid_namespace = has_new(plan.namespaces, NamespaceKind::pid);
+    init.sysctls = make_sysctls(inputs, plan.namespaces);
+    init.rootfs = make_rootfs(inputs, plan);
+    init.process = make_process(inputs, plan);
+    init.has_filter = plan.seccomp.has_value();
+    init.filter_flags = plan.seccomp ? plan.seccomp->filter_flags : 0;
+    require_mount_order(init);
+    return init;
+}
+
+void require_strict(const LaunchPlan& plan) {
+    if (!plan.degradations.empty()) {
+        const Degradation& first = plan.degradations.front();
+        throw_error(ErrorKind::unsupported, first.what + ": " + first.why + " (--strict)");
+    }
+}
+
+} // namespace
+
+LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts,
+                            const LaunchOptions& options) {
+    static const spec::Linux no_linux;
+    Inputs inputs{config, config.linux_ ? *config.linux_ : no_linux, facts, options};
+    require_supported(inputs);
+
+    LaunchPlan plan;
+    plan.id = options.id;
+    plan.bundle = options.bundle;
+    plan.namespaces = make_namespaces(inputs);
+    plan.id_map = make_id_map(inputs);
+    plan_cgroup(inputs, plan);
+    if (inputs.linux_.seccomp) {
+        plan.seccomp = make_seccomp(*inputs.linux_.seccomp);
+    }
+    plan.init = make_init_plan(inputs, plan);
+    if (options.strict) {
+        require_strict(plan);
+    }
+    return plan;
+}
+
+} // namespace coracle::plan

@@ -1,0 +1,70 @@
+#include "plan_private.h"
+
+#include "coracle/base/error.h"
+
+#include <algorithm>
+
+namespace coracle::plan {
+
+namespace {
+
+const NamespacePlan* find(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind) {
+    for (const NamespacePlan& entry : namespaces) {
+        if (entry.kind == kind) {
+            return &entry;
+        }
+    }
+    return nullptr;
+}
+
+/// Kinds whose joining is not built yet, and those that must be there.
+void require_possible(const Inputs& inputs, const std::vector<NamespacePlan>& namespaces) {
+    const NamespacePlan* mount = find(namespaces, NamespaceKind::mount);
+    if (mount == nullptr) {
+        throw_error(ErrorKind::unsupported,
+                    "/linux/namespaces: a container needs its own mount namespace: add "
+                    "{\"type\": \"mount\"}");
+    }
+    for (NamespaceKind kind : {NamespaceKind::mount, NamespaceKind::user}) {
+        const NamespacePlan* entry = find(namespaces, kind);
+        if (entry != nullptr && !entry->path.empty()) {
+            throw_error(ErrorKind::unsupported, std::string("/linux/namespaces: joining a ") +
+                                                    name_of(kind) +
+                                                    " namespace by path is not supported yet");
+        }
+    }
+    if (find(namespaces, NamespaceKind::time) != nullptr) {
+        throw_error(ErrorKind::unsupported,
+                    "/linux/namespaces: a time namespace is not supported yet");
+    }
+    if (!inputs.facts.privileged && find(namespaces, NamespaceKind::user) == nullptr) {
+        throw_error(ErrorKind::unsupported,
+                    "/linux/namespaces: rootless container requires user namespaces: add "
+                    "{\"type\": \"user\"} and one mapping of your own ids, as `coracle spec "
+                    "--rootless` writes it");
+    }
+}
+
+} // namespace
+
+std::vector<NamespacePlan> make_namespaces(const Inputs& inputs) {
+    std::vector<NamespacePlan> namespaces;
+    for (const spec::Namespace& entry : inputs.linux_.namespaces) {
+        std::optional<NamespaceKind> kind = find_namespace_kind(entry.type);
+        if (!kind) {
+            throw_error(ErrorKind::invalid_config, "/linux/namespaces: unknown type " + entry.type);
+        }
+        namespaces.push_back({*kind, entry.path});
+    }
+    std::sort(namespaces.begin(), namespaces.end(),
+              [](const NamespacePlan& a, const NamespacePlan& b) { return a.kind < b.kind; });
+    require_possible(inputs, namespaces);
+    return namespaces;
+}
+
+bool has_new(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind) {
+    const NamespacePlan* entry = find(namespaces, kind);
+    return entry != nullptr && entry->path.empty();
+}
+
+} // namespace coracle::plan

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "coracle/plan/make_launch_plan.h"
+
+#include <string>
+#include <vector>
+
+/// The parts of make_launch_plan, one per subject. All pure.
+namespace coracle::plan {
+
+/// What every part reads.
+struct Inputs {
+    const spec::Config& config;
+    const spec::Linux& linux_;
+    const host::Facts& facts;
+    const LaunchOptions& options;
+};
+
+/// Throws unsupported for a field that this build cannot honour, naming its JSON pointer.
+void require_supported(const Inputs& inputs);
+
+[[nodiscard]] std::vector<NamespacePlan> make_namespaces(const Inputs& inputs);
+[[nodiscard]] bool has_new(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind);
+
+[[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs);
+/// Whether the container's id is in the map; every id is, without a map.
+[[nodiscard]] bool is_mapped(const std::vector<IdMapping>& map, std::uint32_t container_id);
+
+[[nodiscard]] RootfsPlan make_rootfs(const Inputs& inputs, LaunchPlan& plan);
+void add_devices(const Inputs& inputs, const LaunchPlan& plan, RootfsPlan& rootfs);
+[[nodiscard]] MountStep make_mount_step(const Inputs& inputs, const LaunchPlan& plan,
+                                        std::size_t index);
+
+[[nodiscard]] ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan);
+[[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan);
+[[nodiscard]] SeccompPlan make_seccomp(const spec::Seccomp& seccomp);
+[[nodiscard]] std::vector<std::pair<std::string, std::string>>
+make_sysctls(const Inputs& inputs, const std::vector<NamespacePlan>& namespaces);
+
+} // namespace coracle::plan

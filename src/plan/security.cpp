@@ -1,0 +1,117 @@
+#include "plan_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/spec/seccomp_names.h"
+
+#include <cerrno>
+
+namespace coracle::plan {
+
+namespace {
+
+/// Unknown names are left out, as the runtime-spec asks, and said.
+std::uint64_t make_mask(const std::vector<std::string>& names, const char* set,
+                        std::uint64_t available, LaunchPlan& plan) {
+    std::uint64_t mask = 0;
+    for (const std::string& name : names) {
+        std::optional<int> number = find_capability(name);
+        std::uint64_t bit = number ? std::uint64_t{1} << static_cast<unsigned>(*number) : 0;
+        if ((bit & available) == 0) {
+            plan.degradations.push_back(
+                {std::string("/process/capabilities/") + set,
+                 printable(name) + (number ? " is not in the caller's bounding set or not known to "
+                                             "the kernel"
+                                           : " is not a known capability")});
+        }
+        mask |= bit & available;
+    }
+    return mask;
+}
+
+std::uint32_t make_action(const std::string& name, std::optional<std::uint32_t> errno_ret,
+                          const std::string& pointer) {
+    std::optional<std::uint32_t> action = spec::find_seccomp_action(name);
+    if (!action) {
+        throw_error(ErrorKind::invalid_config, pointer + ": unknown action " + printable(name));
+    }
+    if (name == "SCMP_ACT_NOTIFY") {
+        throw_error(ErrorKind::unsupported, pointer + ": SCMP_ACT_NOTIFY is not supported yet");
+    }
+    std::uint32_t data = spec::seccomp_action_takes_errno(*action) ? errno_ret.value_or(EPERM) : 0;
+    return *action | data;
+}
+
+std::uint32_t make_filter_flags(const std::vector<std::string>& names) {
+    // Values of SECCOMP_FILTER_FLAG_*: include/uapi/linux/seccomp.h.
+    std::uint32_t flags = 0;
+    for (const std::string& name : names) {
+        if (name == "SECCOMP_FILTER_FLAG_TSYNC") {
+            flags |= 1U;
+        } else if (name == "SECCOMP_FILTER_FLAG_LOG") {
+            flags |= 2U;
+        } else if (name == "SECCOMP_FILTER_FLAG_SPEC_ALLOW") {
+            flags |= 4U;
+        } else {
+            throw_error(ErrorKind::unsupported,
+                        "/linux/seccomp/flags: " + printable(name) + " is not supported yet");
+        }
+    }
+    return flags;
+}
+
+} // namespace
+
+CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan) {
+    CapabilityPlan result;
+    const std::optional<spec::Capabilities>& config = inputs.config.process->capabilities;
+    if (!config) {
+        return result;
+    }
+    // A new user namespace gives its first process every capability. user_namespaces(7)
+    std::uint64_t known =
+        (std::uint64_t{2} << static_cast<unsigned>(inputs.facts.last_capability)) - 1;
+    std::uint64_t available = has_new(plan.namespaces, NamespaceKind::user)
+                                  ? known
+                                  : known & inputs.facts.bounding_capabilities;
+    result.bounding = make_mask(config->bounding, "bounding", available, plan);
+    result.effective = make_mask(config->effective, "effective", available, plan);
+    result.inheritable = make_mask(config->inheritable, "inheritable", available, plan);
+    result.permitted = make_mask(config->permitted, "permitted", available, plan);
+    result.ambient = make_mask(config->ambient, "ambient", available, plan);
+    // The kernel raises only what is in both: capabilities(7), "Ambient".
+    std::uint64_t raisable = result.permitted & result.inheritable;
+    if ((result.ambient & ~raisable) != 0) {
+        plan.degradations.push_back(
+            {"/process/capabilities/ambient",
+             "capabilities that are not in the permitted and inheritable sets are left out"});
+        result.ambient &= raisable;
+    }
+    return result;
+}
+
+SeccompPlan make_seccomp(const spec::Seccomp& seccomp) {
+    if (!seccomp.listener_path.empty()) {
+        throw_error(ErrorKind::unsupported, "/linux/seccomp/listenerPath: not supported yet");
+    }
+    SeccompPlan plan;
+    plan.default_action = make_action(seccomp.default_action, seccomp.default_errno_ret,
+                                      "/linux/seccomp/defaultAction");
+    plan.architectures = seccomp.architectures;
+    plan.filter_flags = make_filter_flags(seccomp.flags);
+    plan.rules.reserve(seccomp.syscalls.size());
+    for (std::size_t i = 0; i < seccomp.syscalls.size(); ++i) {
+        const spec::SeccompSyscall& entry = seccomp.syscalls[i];
+        SeccompRule rule;
+        rule.names = entry.names;
+        rule.action = make_action(entry.action, entry.errno_ret,
+                                  "/linux/seccomp/syscalls/" + std::to_string(i) + "/action");
+        for (const spec::SeccompArg& arg : entry.args) {
+            rule.args.push_back({arg.index, arg.op, arg.value, arg.value_two});
+        }
+        plan.rules.push_back(std::move(rule));
+    }
+    return plan;
+}
+
+} // namespace coracle::plan

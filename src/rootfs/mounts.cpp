@@ -1,0 +1,156 @@
+#include "rootfs_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/mount.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string_view>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+namespace coracle::rootfs {
+
+namespace {
+
+using sys::Fd;
+
+/// What a manager such as lxcfs may put over a file of /proc; anything else there could redirect
+/// what the kernel or a later runtime process writes.
+bool may_cover_in_proc(const std::string& destination) {
+    constexpr std::array<std::string_view, 11> allowed{
+        "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat",
+        "/proc/swaps",   "/proc/uptime",    "/proc/loadavg", "/proc/slabinfo",
+        "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"};
+    return std::find(allowed.begin(), allowed.end(), destination) != allowed.end();
+}
+
+/// /proc holds procfs or nothing, and nothing but known files lies over a part of it.
+/// CVE-2019-16884, CVE-2019-19921.
+void require_safe_for_proc(int tree, int target, const plan::MountStep& step) {
+    bool is_procfs = sys::filesystem_magic_of(tree) == PROC_SUPER_MAGIC;
+    bool on_procfs = sys::filesystem_magic_of(target) == PROC_SUPER_MAGIC;
+    if (step.destination == "/proc" ? !is_procfs : on_procfs && !may_cover_in_proc(step.destination)) {
+        throw_error(ErrorKind::denied, printable(step.destination) +
+                                           ": only procfs may be mounted on /proc, and only known "
+                                           "files inside it may be covered");
+    }
+}
+
+/// The place to mount on. For proc and sysfs every component must be a real directory: a symbolic
+/// link would put them, and with them the masks, somewhere else.
+Fd open_destination(int root_fd, const plan::MountStep& step, sys::NodeKind kind) {
+    if (!step.no_symlinks) {
+        return sys::make_in_root(root_fd, step.destination, kind);
+    }
+    Fd target;
+    constexpr int flags = O_PATH | O_DIRECTORY;
+    int errnum = sys::try_open_in_root(root_fd, step.destination, flags, sys::Symlinks::refuse, target);
+    if (errnum == ENOENT) {
+        (void)sys::make_in_root(root_fd, step.destination, kind);
+        errnum =
+            sys::try_open_in_root(root_fd, step.destination, flags, sys::Symlinks::refuse, target);
+    }
+    if (errnum != 0) {
+        throw_system(errnum, printable(step.destination) +
+                                 " in the root file system must be a directory without symbolic "
+                                 "links");
+    }
+    return target;
+}
+
+void set_propagation(int tree, const plan::MountStep& step) {
+    sys::AttributeRequest request;
+    request.propagation = step.propagation;
+    sys::set_attributes(tree, request,
+                        step.propagation_recursive ? sys::TreeDepth::recursive
+                                                   : sys::TreeDepth::single,
+                        step.destination);
+}
+
+void set_attributes(int tree, const plan::AttributeChange& change, sys::TreeDepth depth,
+                    const std::string& name) {
+    if (!change.empty()) {
+        sys::set_attributes(tree, {change.set, change.clear, 0}, depth, name);
+    }
+}
+
+/// A detached clone of the source with its final attributes.
+Fd make_bind(const plan::BindMount& bind, const plan::MountStep& step) {
+    Fd tree = sys::clone_tree(AT_FDCWD, bind.source,
+                              bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single);
+    set_attributes(tree.get(), step.recursive_attributes, sys::TreeDepth::recursive,
+                   step.destination);
+    set_attributes(tree.get(), step.attributes, sys::TreeDepth::single, step.destination);
+    set_propagation(tree.get(), step);
+    return tree;
+}
+
+/// The fallback shows the host's own instance, so what was asked for one mount holds for its tree.
+Fd make_fallback(const plan::MountStep& step) {
+    Fd tree = sys::clone_tree(AT_FDCWD, step.fallback->source, sys::TreeDepth::recursive);
+    sys::AttributeRequest request;
+    request.set = step.attributes.set | step.recursive_attributes.set;
+    request.propagation = MS_PRIVATE;
+    sys::set_attributes(tree.get(), request, sys::TreeDepth::recursive, step.destination);
+    return tree;
+}
+
+std::string explain(const std::string& type, int errnum) {
+    if (type == "proc" && errnum == EPERM) {
+        return " (an outer container covers parts of /proc, or there is no new pid namespace)";
+    }
+    if (errnum == ENODEV) {
+        return "";
+    }
+    return errnum == EPERM ? " (not allowed in a user namespace)" : "";
+}
+
+Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep& step,
+                   std::vector<plan::Degradation>& degraded) {
+    sys::FilesystemRequest request;
+    request.type = filesystem.type;
+    request.source = filesystem.source;
+    request.options = filesystem.data;
+    request.superblock_flags = filesystem.superblock_flags;
+    request.attributes = step.attributes.set | step.recursive_attributes.set;
+    Fd tree;
+    std::string detail;
+    int errnum = sys::try_make_filesystem(request, tree, detail);
+    if (errnum == 0) {
+        if (step.propagation != MS_PRIVATE) { // a detached mount is private
+            set_propagation(tree.get(), step);
+        }
+        return tree;
+    }
+    if ((errnum == EPERM || errnum == EBUSY) && step.fallback) {
+        degraded.push_back({step.name + " " + step.destination,
+                            "a new " + filesystem.type + " is refused (" + describe_errno(errnum) +
+                                "), so the host's " + step.fallback->source + " is shown"});
+        return make_fallback(step);
+    }
+    throw_system(errnum, "mount " + printable(filesystem.type) + ": " + detail +
+                             explain(filesystem.type, errnum));
+}
+
+} // namespace
+
+void mount_step(int root_fd, const plan::MountStep& step,
+                std::vector<plan::Degradation>& degraded) {
+    const plan::BindMount* bind = std::get_if<plan::BindMount>(&step.what);
+    Fd tree = bind != nullptr
+                  ? make_bind(*bind, step)
+                  : make_filesystem(std::get<plan::NewFilesystem>(step.what), step, degraded);
+    bool is_directory = S_ISDIR(sys::stat_of(tree.get(), step.destination).st_mode);
+    Fd target = open_destination(root_fd, step,
+                                 is_directory ? sys::NodeKind::directory : sys::NodeKind::file);
+    require_safe_for_proc(tree.get(), target.get(), step);
+    sys::attach(tree.get(), target.get(), step.destination);
+}
+
+} // namespace coracle::rootfs

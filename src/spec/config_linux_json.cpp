@@ -1,0 +1,181 @@
+#include "spec/config_json_private.h"
+
+namespace coracle::spec {
+
+namespace {
+
+using json::Kind;
+using json::View;
+
+Namespace parse_namespace(const View& view) {
+    Namespace result;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "type") {
+            result.type = value.as_string();
+        } else if (key == "path") {
+            result.path = value.as_string();
+        }
+    });
+    view.require_member("type");
+    return result;
+}
+
+TimeOffset parse_time_offset(const View& view) {
+    TimeOffset offset;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "secs") {
+            offset.secs = value.as_int64();
+        } else if (key == "nanosecs") {
+            offset.nanosecs = value.as_uint32();
+        }
+    });
+    return offset;
+}
+
+std::map<std::string, TimeOffset> parse_time_offsets(const View& view) {
+    std::map<std::string, TimeOffset> offsets;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        offsets.emplace(key, parse_time_offset(value));
+    });
+    return offsets;
+}
+
+Device parse_device(const View& view) {
+    Device device;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "path") {
+            device.path = value.as_string();
+        } else if (key == "type") {
+            device.type = value.as_string();
+        } else if (key == "major") {
+            device.major = value.as_int64();
+        } else if (key == "minor") {
+            device.minor = value.as_int64();
+        } else if (key == "fileMode") {
+            device.file_mode = value.as_uint32();
+        } else if (key == "uid") {
+            device.uid = value.as_uint32();
+        } else if (key == "gid") {
+            device.gid = value.as_uint32();
+        }
+    });
+    view.require_member("path");
+    view.require_member("type");
+    if (device.type != "p") { // a FIFO has no number
+        view.require_member("major");
+        view.require_member("minor");
+    }
+    return device;
+}
+
+DeviceCgroupRule parse_device_rule(const View& view) {
+    DeviceCgroupRule rule;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "allow") {
+            rule.allow = value.as_bool();
+        } else if (key == "type") {
+            rule.type = value.as_string();
+        } else if (key == "major") {
+            rule.major = value.as_int64();
+        } else if (key == "minor") {
+            rule.minor = value.as_int64();
+        } else if (key == "access") {
+            rule.access = value.as_string();
+        }
+    });
+    view.require_member("allow");
+    return rule;
+}
+
+Resources parse_resources(const View& view) {
+    Resources resources;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "devices") {
+            resources.devices = value.as_vector(parse_device_rule);
+            return;
+        }
+        const bool known_object = key == "memory" || key == "cpu" || key == "pids" ||
+                                  key == "blockIO" || key == "network" || key == "rdma" ||
+                                  key == "unified";
+        if (known_object) {
+            value.require_kind(Kind::object);
+        } else if (key == "hugepageLimits") {
+            value.require_kind(Kind::array);
+        }
+        if (!value.is_empty_container()) {
+            resources.limits.emplace_back(key);
+        }
+    });
+    return resources;
+}
+
+Personality parse_personality(const View& view) {
+    Personality personality;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "domain") {
+            personality.domain = value.as_string();
+        } else if (key == "flags") {
+            personality.flags = value.as_strings();
+        }
+    });
+    view.require_member("domain");
+    return personality;
+}
+
+bool parse_presence(const View& view) {
+    view.require_kind(Kind::object);
+    return !view.is_empty_container();
+}
+
+/// Members about what the container may touch; other keys are ignored.
+void parse_restriction(Linux& result, std::string_view key, const View& value) {
+    if (key == "seccomp") {
+        result.seccomp = parse_seccomp(value);
+    } else if (key == "maskedPaths") {
+        result.masked_paths = value.as_strings();
+    } else if (key == "readonlyPaths") {
+        result.readonly_paths = value.as_strings();
+    } else if (key == "mountLabel") {
+        result.mount_label = value.as_string();
+    } else if (key == "rootfsPropagation") {
+        result.rootfs_propagation = value.as_string();
+    } else if (key == "personality") {
+        result.personality = parse_personality(value);
+    } else if (key == "intelRdt") {
+        result.has_intel_rdt = parse_presence(value);
+    } else if (key == "memoryPolicy") {
+        result.has_memory_policy = parse_presence(value);
+    } else if (key == "netDevices") {
+        result.has_net_devices = parse_presence(value);
+    }
+}
+
+} // namespace
+
+Linux parse_linux(const View& view) {
+    Linux result;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "namespaces") {
+            result.namespaces = value.as_vector(parse_namespace);
+        } else if (key == "uidMappings") {
+            result.uid_mappings = parse_id_mappings(value);
+        } else if (key == "gidMappings") {
+            result.gid_mappings = parse_id_mappings(value);
+        } else if (key == "timeOffsets") {
+            result.time_offsets = parse_time_offsets(value);
+        } else if (key == "devices") {
+            result.devices = value.as_vector(parse_device);
+        } else if (key == "cgroupsPath") {
+            result.cgroups_path = value.as_string();
+        } else if (key == "resources") {
+            result.resources = parse_resources(value);
+        } else if (key == "sysctl") {
+            result.sysctl = parse_string_map(value);
+        } else {
+            parse_restriction(result, key, value);
+        }
+    });
+    return result;
+}
+
+} // namespace coracle::spec

@@ -1,0 +1,177 @@
+#include "coracle/spec/documents.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "spec/config_json_private.h"
+#include "spec/json_private.h"
+#include "spec/json_writer_private.h"
+
+namespace coracle::spec {
+
+namespace {
+
+using json::View;
+
+constexpr std::uint64_t record_version = 1;
+constexpr std::size_t longest_id = 1024;
+
+/// JSON cannot hold such bytes, and a path that comes back changed names another file.
+void require_utf8(std::string_view member, const std::string& value) {
+    constexpr std::string_view replacement = "\xef\xbf\xbd";
+    const auto count = [&](const std::string& text) {
+        std::size_t found = 0;
+        for (std::size_t at = text.find(replacement); at != std::string::npos;
+             at = text.find(replacement, at + 1)) {
+            ++found;
+        }
+        return found;
+    };
+    if (count(escape_json(value)) != count(value)) {
+        throw_error(ErrorKind::invalid_config, "the " + std::string(member) + " \"" +
+                                                   printable(value) +
+                                                   "\" is not UTF-8; give it another name");
+    }
+}
+
+bool is_id_character(char c) noexcept {
+    const bool letter_or_digit =
+        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    return letter_or_digit || c == '_' || c == '+' || c == '.' || c == '-';
+}
+
+void require_id(const View& view, const std::string& id) {
+    bool valid = !id.empty() && id.size() <= longest_id && id.front() != '.';
+    for (const char c : id) {
+        valid = valid && is_id_character(c);
+    }
+    if (!valid) {
+        view.fail("must be a container id: letters, digits and _+.- only, no dot in front");
+    }
+}
+
+std::string parse_absolute(const View& view) {
+    std::string path = view.as_string();
+    if (path.empty() || path.front() != '/') {
+        view.fail("must be an absolute path");
+    }
+    return path;
+}
+
+/// A path that may be empty: it stands for "none".
+std::string parse_optional_absolute(const View& view) {
+    return view.as_string().empty() ? std::string() : parse_absolute(view);
+}
+
+std::string parse_cgroup(const View& view) {
+    std::string path = view.as_string();
+    for (const std::string_view part : split(path, '/')) {
+        if (part == "..") {
+            view.fail("must not contain \"..\"");
+        }
+    }
+    return path;
+}
+
+std::int32_t parse_pid(const View& view) {
+    const std::int32_t pid = view.as_int32();
+    if (pid < 0) {
+        view.fail("must not be negative");
+    }
+    return pid;
+}
+
+/// Members about processes; other keys are ignored.
+void parse_process_member(Record& record, std::string_view key, const View& value) {
+    if (key == "creatorPid") {
+        record.creator_pid = parse_pid(value);
+    } else if (key == "creatorStartTime") {
+        record.creator_start_time = value.as_uint64();
+    } else if (key == "pid") {
+        record.pid = parse_pid(value);
+    } else if (key == "startTime") {
+        record.start_time = value.as_uint64();
+    } else if (key == "cgroup") {
+        record.cgroup = parse_cgroup(value);
+    } else if (key == "systemdCgroup") {
+        record.systemd_cgroup = value.as_bool();
+    }
+}
+
+void parse_member(Record& record, std::string_view key, const View& value) {
+    if (key == "ociVersion") {
+        record.oci_version = value.as_string();
+    } else if (key == "id") {
+        record.id = value.as_string();
+        require_id(value, record.id);
+    } else if (key == "bundle") {
+        record.bundle = parse_absolute(value);
+    } else if (key == "rootfs") {
+        record.rootfs = parse_absolute(value);
+    } else if (key == "created") {
+        record.created = value.as_string();
+    } else if (key == "owner") {
+        record.owner = value.as_uint32();
+    } else if (key == "bootId") {
+        record.boot_id = value.as_string();
+    } else if (key == "pidFile") {
+        record.pid_file = parse_optional_absolute(value);
+    } else if (key == "degradations") {
+        record.degradations = value.as_strings();
+    } else if (key == "annotations") {
+        record.annotations = parse_string_map(value);
+    } else {
+        parse_process_member(record, key, value);
+    }
+}
+
+} // namespace
+
+std::string write_record(const Record& record) {
+    require_utf8("bundle", record.bundle);
+    require_utf8("rootfs", record.rootfs);
+    require_utf8("pid file", record.pid_file);
+    json::Writer writer(json::Layout::compact);
+    writer.begin_object();
+    writer.key("recordVersion").unsigned_integer(record_version);
+    writer.key("ociVersion").string(record.oci_version);
+    writer.key("id").string(record.id);
+    writer.key("bundle").string(record.bundle);
+    writer.key("rootfs").string(record.rootfs);
+    writer.key("created").string(record.created);
+    writer.key("owner").unsigned_integer(record.owner);
+    writer.key("bootId").string(record.boot_id);
+    writer.key("pidFile").string(record.pid_file);
+    writer.key("creatorPid").integer(record.creator_pid);
+    writer.key("creatorStartTime").unsigned_integer(record.creator_start_time);
+    writer.key("pid").integer(record.pid);
+    writer.key("startTime").unsigned_integer(record.start_time);
+    writer.key("cgroup").string(record.cgroup);
+    writer.key("systemdCgroup").boolean(record.systemd_cgroup);
+    writer.key("degradations").strings(record.degradations);
+    writer.key("annotations").string_map(record.annotations);
+    writer.end_object();
+    return writer.finish();
+}
+
+Record parse_record(std::string_view text) {
+    const json::Document document(text, "record.json");
+    const View root = document.root();
+    root.require_member("recordVersion");
+    // Before all else: another version may give the other members another meaning.
+    root.for_each_member([](std::string_view key, const View& value) {
+        if (key == "recordVersion" && value.as_uint64() != record_version) {
+            value.fail("is not " + std::to_string(record_version) +
+                       ": another version of coracle made this container; use that one");
+        }
+    });
+    Record record;
+    root.for_each_member(
+        [&](std::string_view key, const View& value) { parse_member(record, key, value); });
+    for (const char* key : {"ociVersion", "id", "bundle", "rootfs", "created", "owner", "bootId",
+                            "creatorPid", "creatorStartTime", "pid", "startTime"}) {
+        root.require_member(key);
+    }
+    return record;
+}
+
+} // namespace coracle::spec

@@ -1,0 +1,46 @@
+#include "coracle/spec/documents.h"
+
+#include "spec/json_writer_private.h"
+
+namespace coracle::spec {
+
+namespace {
+
+void write_view(json::Writer& writer, const ContainerView& view) {
+    writer.begin_object();
+    writer.key("ociVersion").string(view.oci_version);
+    writer.key("id").string(view.id);
+    writer.key("pid").integer(view.pid);
+    writer.key("status").string(view.status);
+    writer.key("bundle").string(view.bundle);
+    writer.key("rootfs").string(view.rootfs);
+    writer.key("created").string(view.created);
+    if (!view.annotations.empty()) {
+        writer.key("annotations").string_map(view.annotations);
+    }
+    writer.key("owner").string(view.owner);
+    if (!view.degradations.empty()) {
+        writer.key("degradations").strings(view.degradations);
+    }
+    writer.end_object();
+}
+
+} // namespace
+
+std::string write_state(const ContainerView& view) {
+    json::Writer writer(json::Layout::two_blanks);
+    write_view(writer, view);
+    return writer.finish();
+}
+
+std::string write_list(const std::vector<ContainerView>& views) {
+    json::Writer writer(json::Layout::compact);
+    writer.begin_array();
+    for (const ContainerView& view : views) {
+        write_view(writer, view);
+    }
+    writer.end_array();
+    return writer.finish();
+}
+
+} // namespace coracle::spec

@@ -1,0 +1,186 @@
+#include "spec/validate_private.h"
+
+#include "coracle/base/names.h"
+#include "coracle/base/text.h"
+
+#include <algorithm>
+
+namespace coracle::spec {
+
+namespace {
+
+const Namespace* find_namespace(const Linux& config, std::string_view type) noexcept {
+    const auto found = std::find_if(config.namespaces.begin(), config.namespaces.end(),
+                                    [&](const Namespace& entry) { return entry.type == type; });
+    return found == config.namespaces.end() ? nullptr : &*found;
+}
+
+/// Source: runtime-spec config-linux.md#namespaces.
+void validate_namespaces(const Linux& config) {
+    std::vector<std::string_view> seen;
+    for (std::size_t i = 0; i < config.namespaces.size(); ++i) {
+        const Namespace& entry = config.namespaces[i];
+        const std::string pointer = element("/linux/namespaces", i);
+        if (!find_namespace_kind(entry.type)) {
+            refuse(pointer + "/type", quote(entry.type) + " is not a kind of namespace");
+        }
+        if (contains(seen, entry.type)) {
+            refuse(pointer + "/type", quote(entry.type) + " is given twice");
+        }
+        seen.push_back(entry.type);
+        if (!entry.path.empty()) {
+            require_absolute(pointer + "/path", entry.path);
+        }
+    }
+}
+
+/// Source: runtime-spec config-linux.md#user-namespace-mappings; user_namespaces(7).
+void validate_user_mappings(const Linux& config) {
+    const Namespace* user = find_namespace(config, "user");
+    const auto check = [&](const char* pointer, const std::vector<IdMapping>& mappings) {
+        if (user == nullptr && !mappings.empty()) {
+            refuse(pointer, "needs a user namespace; add one to /linux/namespaces");
+        }
+        if (user != nullptr && !user->path.empty() && !mappings.empty()) {
+            refuse(pointer, "must be empty: the user namespace that is joined has its mappings");
+        }
+        if (user != nullptr && user->path.empty() && mappings.empty()) {
+            refuse(pointer, "is empty, but a user namespace is made; add at least one mapping");
+        }
+        require_id_mappings(pointer, mappings);
+    };
+    check("/linux/uidMappings", config.uid_mappings);
+    check("/linux/gidMappings", config.gid_mappings);
+}
+
+/// Source: runtime-spec config-linux.md#offset-for-time-namespace; time_namespaces(7).
+void validate_time_offsets(const Linux& config) {
+    if (!config.time_offsets.empty() && find_namespace(config, "time") == nullptr) {
+        refuse("/linux/timeOffsets", "needs a time namespace; add one to /linux/namespaces");
+    }
+    for (const auto& [clock, offset] : config.time_offsets) {
+        if (clock != "monotonic" && clock != "boottime") {
+            refuse("/linux/timeOffsets",
+                   "has the clock " + quote(clock) + "; use \"monotonic\" or \"boottime\"");
+        }
+        if (offset.nanosecs > 999999999) {
+            refuse("/linux/timeOffsets/" + clock + "/nanosecs", "must be below 1000000000");
+        }
+    }
+}
+
+/// Source: runtime-spec config-linux.md#devices; the kernel's MINORBITS is 20.
+void validate_devices(const std::vector<Device>& devices) {
+    constexpr std::int64_t highest_major = (1 << 12) - 1;
+    constexpr std::int64_t highest_minor = (1 << 20) - 1;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        const Device& device = devices[i];
+        const std::string pointer = element("/linux/devices", i);
+        require_absolute(pointer + "/path", device.path);
+        require_word(pointer + "/type", device.type, {"c", "b", "u", "p"});
+        if (device.type != "p" && (device.major < 0 || device.major > highest_major)) {
+            refuse(pointer + "/major", "must be from 0 to " + std::to_string(highest_major));
+        }
+        if (device.type != "p" && (device.minor < 0 || device.minor > highest_minor)) {
+            refuse(pointer + "/minor", "must be from 0 to " + std::to_string(highest_minor));
+        }
+        if (device.uid == no_id || device.gid == no_id) {
+            refuse(pointer, "has the id 4294967295, which the kernel reads as \"leave unchanged\"");
+        }
+    }
+}
+
+/// Source: runtime-spec config-linux.md#allowed-device-list.
+void validate_device_rules(const std::vector<DeviceCgroupRule>& rules) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        const DeviceCgroupRule& rule = rules[i];
+        const std::string pointer = element("/linux/resources/devices", i);
+        if (!rule.type.empty()) {
+            require_word(pointer + "/type", rule.type, {"a", "c", "b", "u", "p"});
+        }
+        if (rule.access.find_first_not_of("rwm") != std::string::npos) {
+            refuse(pointer + "/access", quote(rule.access) + " has letters other than r, w and m");
+        }
+        if (rule.major && *rule.major < -1) {
+            refuse(pointer + "/major", "must be -1 (any) or a device number");
+        }
+        if (rule.minor && *rule.minor < -1) {
+            refuse(pointer + "/minor", "must be -1 (any) or a device number");
+        }
+    }
+}
+
+bool is_sysctl_name(std::string_view name) noexcept {
+    const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '_' || c == '.' || c == '/' || c == '-';
+    });
+    // Dots and slashes both separate, so an empty part is "..", "//", "./" or one at an end.
+    const std::string_view separators = "./";
+    bool after_separator = true;
+    for (const char c : name) {
+        const bool separator = separators.find(c) != std::string_view::npos;
+        if (separator && after_separator) {
+            return false;
+        }
+        after_separator = separator;
+    }
+    return plain && !after_separator;
+}
+
+/// Names become paths below /proc/sys and values go there whole, so neither may smuggle in more.
+/// Source: runtime-spec config-linux.md#sysctl.
+void validate_sysctls(const std::map<std::string, std::string>& sysctls) {
+    for (const auto& [name, value] : sysctls) {
+        if (!is_sysctl_name(name)) {
+            refuse("/linux/sysctl", quote(name) + " is not a name such as \"net.ipv4.ip_forward\"");
+        }
+        if (value.find('\n') != std::string::npos || value.find('\0') != std::string::npos) {
+            refuse("/linux/sysctl/" + printable(name), "the value contains a newline or a NUL");
+        }
+    }
+}
+
+void validate_paths(const std::string& pointer, const std::vector<std::string>& paths) {
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+        require_absolute(element(pointer, i), paths[i]);
+    }
+}
+
+void validate_cgroups_path(const std::string& path) {
+    if (contains(split(path, '/'), "..")) {
+        refuse("/linux/cgroupsPath", quote(path) + " contains \"..\"");
+    }
+}
+
+} // namespace
+
+void validate_linux(const Linux& linux_section) {
+    validate_namespaces(linux_section);
+    validate_user_mappings(linux_section);
+    validate_time_offsets(linux_section);
+    validate_devices(linux_section.devices);
+    validate_cgroups_path(linux_section.cgroups_path);
+    if (linux_section.resources) {
+        validate_device_rules(linux_section.resources->devices);
+    }
+    validate_sysctls(linux_section.sysctl);
+    if (linux_section.seccomp) {
+        validate_seccomp(*linux_section.seccomp);
+    }
+    // Source: runtime-spec config-linux.md#rootfs-mount-propagation.
+    if (!linux_section.rootfs_propagation.empty()) {
+        require_word("/linux/rootfsPropagation", linux_section.rootfs_propagation,
+                     {"private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable",
+                      "runbindable"});
+    }
+    validate_paths("/linux/maskedPaths", linux_section.masked_paths);
+    validate_paths("/linux/readonlyPaths", linux_section.readonly_paths);
+    // Source: runtime-spec config-linux.md#personality.
+    if (linux_section.personality) {
+        require_word("/linux/personality/domain", linux_section.personality->domain,
+                     {"LINUX", "LINUX32"});
+    }
+}
+
+} // namespace coracle::spec

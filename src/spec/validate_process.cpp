@@ -1,0 +1,115 @@
+#include "spec/validate_private.h"
+
+#include "coracle/base/names.h"
+
+#include <algorithm>
+
+namespace coracle::spec {
+
+namespace {
+
+/// Source: runtime-spec config.md#posix-platform-user.
+void validate_user(const User& user) {
+    const char* const text = "4294967295 is no id: the kernel reads it as \"leave unchanged\"";
+    if (user.uid == no_id) {
+        refuse("/process/user/uid", text);
+    }
+    if (user.gid == no_id) {
+        refuse("/process/user/gid", text);
+    }
+    for (std::size_t i = 0; i < user.additional_gids.size(); ++i) {
+        if (user.additional_gids[i] == no_id) {
+            refuse(element("/process/user/additionalGids", i), text);
+        }
+    }
+}
+
+/// Source: runtime-spec config.md#posix-process; getrlimit(2).
+void validate_rlimits(const std::vector<Rlimit>& rlimits) {
+    std::vector<std::string_view> seen;
+    for (std::size_t i = 0; i < rlimits.size(); ++i) {
+        const Rlimit& rlimit = rlimits[i];
+        const std::string pointer = element("/process/rlimits", i);
+        if (!find_rlimit(rlimit.type)) {
+            refuse(pointer + "/type", quote(rlimit.type) + " is not a limit of getrlimit(2)");
+        }
+        if (contains(seen, rlimit.type)) {
+            refuse(pointer + "/type", quote(rlimit.type) + " is given twice");
+        }
+        seen.push_back(rlimit.type);
+        if (rlimit.soft > rlimit.hard) {
+            refuse(pointer + "/soft", "is above the hard limit " + std::to_string(rlimit.hard));
+        }
+    }
+}
+
+/// Source: runtime-spec config.md#linux-process; proc_pid_oom_score_adj(5), ioprio_set(2).
+void validate_scheduling(const Process& process) {
+    if (process.oom_score_adj &&
+        (*process.oom_score_adj < -1000 || *process.oom_score_adj > 1000)) {
+        refuse("/process/oomScoreAdj", "must be from -1000 to 1000");
+    }
+    if (process.scheduler) {
+        const Scheduler& scheduler = *process.scheduler;
+        require_word("/process/scheduler/policy", scheduler.policy,
+                     {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO",
+                      "SCHED_IDLE", "SCHED_DEADLINE"});
+        for (std::size_t i = 0; i < scheduler.flags.size(); ++i) {
+            require_word(element("/process/scheduler/flags", i), scheduler.flags[i],
+                         {"SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN",
+                          "SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_PARAMS",
+                          "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX"});
+        }
+    }
+    if (process.io_priority) {
+        require_word("/process/ioPriority/class", process.io_priority->priority_class,
+                     {"IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"});
+        if (process.io_priority->priority < 0 || process.io_priority->priority > 7) {
+            refuse("/process/ioPriority/priority", "must be from 0 to 7");
+        }
+    }
+}
+
+void validate_cpu_list(const std::string& pointer, std::string_view list) {
+    if (list.find_first_not_of("0123456789, -") != std::string_view::npos) {
+        refuse(pointer, quote(list) + " is not a list of CPUs such as \"0-3,7\"");
+    }
+}
+
+/// The kernel keeps a terminal's size in 16 bits. Source: ioctl_tty(2), TIOCSWINSZ.
+void validate_console_size(const Process& process) {
+    constexpr std::uint32_t highest = 65535;
+    // Without a terminal the runtime-spec has it ignored.
+    if (!process.terminal || !process.console_size) {
+        return;
+    }
+    if (process.console_size->height > highest) {
+        refuse("/process/consoleSize/height", "must be from 0 to 65535");
+    }
+    if (process.console_size->width > highest) {
+        refuse("/process/consoleSize/width", "must be from 0 to 65535");
+    }
+}
+
+} // namespace
+
+void validate_process(const Process& process) {
+    require_absolute("/process/cwd", process.cwd);
+    if (process.args.empty()) {
+        refuse("/process/args", "is empty; name the program to run");
+    }
+    if (process.args.front().empty()) {
+        refuse("/process/args/0", "is empty; name the program to run");
+    }
+    require_environment("/process/env", process.env);
+    validate_user(process.user);
+    validate_console_size(process);
+    validate_rlimits(process.rlimits);
+    validate_scheduling(process);
+    if (process.exec_cpu_affinity) {
+        validate_cpu_list("/process/execCPUAffinity/initial", process.exec_cpu_affinity->initial);
+        validate_cpu_list("/process/execCPUAffinity/final", process.exec_cpu_affinity->final_);
+    }
+}
+
+} // namespace coracle::spec

@@ -1,0 +1,59 @@
+#include "coracle/sys/directory.h"
+
+#include "coracle/base/error.h"
+#include "coracle/sys/file.h"
+
+#include <cerrno>
+#include <ctime>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+namespace coracle::sys {
+
+std::vector<std::string> list_directory(int dir_fd) {
+    Fd copy = open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY);
+    DIR* stream = ::fdopendir(copy.get());
+    if (stream == nullptr) {
+        int saved = errno;
+        throw_system(saved, "read a directory");
+    }
+    (void)copy.release(); // the stream's now
+    std::vector<std::string> names;
+    errno = 0;
+    while (const struct dirent* entry = ::readdir(stream)) {
+        std::string name = static_cast<const char*>(entry->d_name);
+        if (name != "." && name != "..") {
+            names.push_back(std::move(name));
+        }
+    }
+    int saved = errno;
+    (void)::closedir(stream);
+    if (saved != 0) {
+        throw_system(saved, "read a directory");
+    }
+    return names;
+}
+
+bool lock_exclusively(int fd, std::chrono::milliseconds patience) {
+    constexpr std::chrono::milliseconds pause{5};
+    std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            return true;
+        }
+        int saved = errno;
+        if (saved != EWOULDBLOCK && saved != EINTR) {
+            throw_system(saved, "lock a state directory");
+        }
+        if (std::chrono::steady_clock::now() >= end) {
+            return false;
+        }
+        struct timespec time {
+            0, std::chrono::nanoseconds(pause).count()
+        };
+        (void)::nanosleep(&time, nullptr);
+    }
+}
+
+} // namespace coracle::sys

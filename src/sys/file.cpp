@@ -1,0 +1,204 @@
+#include "coracle/sys/file.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+namespace coracle::sys {
+
+int try_open_at(int dir_fd, const std::string& path, int flags, mode_t mode, Fd& result) noexcept {
+    int fd = -1;
+    do {
+        fd = ::openat(dir_fd, path.c_str(), flags | O_CLOEXEC, mode);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0) {
+        return errno;
+    }
+    result.reset(fd);
+    return 0;
+}
+
+Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
+    Fd result;
+    int errnum = try_open_at(dir_fd, path, flags, mode, result);
+    if (errnum != 0) {
+        throw_system(errnum, "open " + printable(path));
+    }
+    return result;
+}
+
+std::string read_all(int fd, std::size_t limit, const std::string& name) {
+    std::string content;
+    struct stat status {};
+    std::size_t chunk = 4096;
+    if (::fstat(fd, &status) == 0 && status.st_size > 0) {
+        chunk = std::min(static_cast<std::size_t>(status.st_size), limit) + 1;
+    }
+    for (;;) {
+        std::size_t used = content.size();
+        content.resize(used + chunk);
+        ssize_t got = ::read(fd, content.data() + used, chunk);
+        int saved = errno;
+        content.resize(used + (got > 0 ? static_cast<std::size_t>(got) : 0));
+        if (got < 0 && saved == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            throw_system(saved, "read " + name);
+        }
+        if (content.size() > limit) {
+            throw_error(ErrorKind::invalid_config,
+                        name + ": larger than " + std::to_string(limit) + " bytes");
+        }
+        if (got == 0) {
+            return content;
+        }
+        chunk = 4096;
+    }
+}
+
+std::string read_regular_file(int dir_fd, const std::string& path, std::size_t limit) {
+    Fd fd = open_at(dir_fd, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    struct stat status = stat_of(fd.get(), path);
+    if (!S_ISREG(status.st_mode)) {
+        throw_error(ErrorKind::invalid_config, printable(path) + ": not a regular file");
+    }
+    return read_all(fd.get(), limit, printable(path));
+}
+
+void write_all(int fd, std::string_view data, const std::string& name) {
+    while (!data.empty()) {
+        ssize_t done = ::write(fd, data.data(), data.size());
+        int saved = errno;
+        if (done < 0 && saved == EINTR) {
+            continue;
+        }
+        if (done < 0) {
+            throw_system(saved, "write " + printable(name));
+        }
+        data.remove_prefix(static_cast<std::size_t>(done));
+    }
+}
+
+int try_write_file(int dir_fd, const std::string& path, std::string_view data) noexcept {
+    Fd fd;
+    int errnum = try_open_at(dir_fd, path, O_WRONLY, 0, fd);
+    if (errnum != 0) {
+        return errnum;
+    }
+    ssize_t done = -1;
+    do {
+        done = ::write(fd.get(), data.data(), data.size());
+    } while (done < 0 && errno == EINTR);
+    if (done < 0) {
+        return errno;
+    }
+    return static_cast<std::size_t>(done) == data.size() ? 0 : EIO;
+}
+
+void write_file(int dir_fd, const std::string& path, std::string_view data) {
+    int errnum = try_write_file(dir_fd, path, data);
+    if (errnum != 0) {
+        throw_system(errnum, "write " + printable(path));
+    }
+}
+
+void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
+                  std::string_view data, mode_t mode) {
+    // What an earlier run that was killed may have left; O_EXCL below refuses anything else.
+    (void)::unlinkat(dir_fd, temporary.c_str(), 0);
+    Fd fd = open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    try {
+        write_all(fd.get(), data, name);
+        if (::renameat(dir_fd, temporary.c_str(), dir_fd, name.c_str()) != 0) {
+            int saved = errno;
+            throw_system(saved, "rename " + printable(temporary) + " to " + printable(name));
+        }
+    } catch (Error&) { // catch: removes the temporary, rethrows
+        (void)::unlinkat(dir_fd, temporary.c_str(), 0);
+        throw;
+    }
+}
+
+struct stat stat_of(int fd, const std::string& name) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) {
+        int saved = errno;
+        throw_system(saved, "stat " + printable(name));
+    }
+    return status;
+}
+
+std::optional<struct stat> find_stat(int dir_fd, const std::string& path) {
+    struct stat status {};
+    if (::fstatat(dir_fd, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        return status;
+    }
+    int saved = errno;
+    if (saved == ENOENT) {
+        return std::nullopt;
+    }
+    throw_system(saved, "stat " + printable(path));
+}
+
+std::string read_link(int dir_fd, const std::string& path) {
+    std::array<char, PATH_MAX> buffer{};
+    ssize_t length = ::readlinkat(dir_fd, path.c_str(), buffer.data(), buffer.size());
+    if (length < 0) {
+        int saved = errno;
+        throw_system(saved, "readlink " + printable(path));
+    }
+    return {buffer.data(), static_cast<std::size_t>(length)};
+}
+
+int try_make_directory(int dir_fd, const std::string& path, mode_t mode) noexcept {
+    return ::mkdirat(dir_fd, path.c_str(), mode) == 0 ? 0 : errno;
+}
+
+int try_unlink(int dir_fd, const std::string& path, int flags) noexcept {
+    return ::unlinkat(dir_fd, path.c_str(), flags) == 0 ? 0 : errno;
+}
+
+std::string current_directory() {
+    std::array<char, PATH_MAX> buffer{};
+    if (::getcwd(buffer.data(), buffer.size()) == nullptr) {
+        int saved = errno;
+        throw_system(saved, "current directory");
+    }
+    return buffer.data();
+}
+
+Fd make_memory_file(const std::string& name, MemoryFile kind) {
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    unsigned exec_flag = kind == MemoryFile::executable ? MFD_EXEC : 0U;
+    Fd fd{::memfd_create(name.c_str(), flags | exec_flag)};
+    if (!fd && errno == EINVAL && exec_flag != 0) { // before Linux 6.3 every memfd is executable
+        fd.reset(::memfd_create(name.c_str(), flags));
+    }
+    if (!fd) {
+        int saved = errno;
+        throw_system(saved,
+                     "memfd_create " + name +
+                         (saved == EACCES ? " (vm.memfd_noexec=2 forbids executable ones)" : ""));
+    }
+    return fd;
+}
+
+void seal(int fd) {
+    if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
+        int saved = errno;
+        throw_system(saved, "seal memfd");
+    }
+}
+
+} // namespace coracle::sys

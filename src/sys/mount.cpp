@@ -1,0 +1,232 @@
+#include "coracle/sys/mount.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <string_view>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+namespace coracle::sys {
+
+namespace {
+
+/// What the kernel's filesystem context has to say, such as "tmpfs: Unknown parameter 'x'".
+std::string read_context_log(int context) {
+    std::array<char, 512> buffer{};
+    ssize_t length = ::read(context, buffer.data(), buffer.size());
+    if (length <= 2) {
+        return {};
+    }
+    // "e MESSAGE": the level and a blank come first.
+    return printable(std::string_view(buffer.data(), static_cast<std::size_t>(length)).substr(2));
+}
+
+int configure(int context, unsigned command, const char* key, const char* value) noexcept {
+    return ::fsconfig(context, command, key, value, 0) == 0 ? 0 : errno;
+}
+
+int set_option(int context, const std::string& option) noexcept {
+    std::size_t equals = option.find('=');
+    if (equals == std::string::npos) {
+        return configure(context, FSCONFIG_SET_FLAG, option.c_str(), nullptr);
+    }
+    std::string key = option.substr(0, equals);
+    return configure(context, FSCONFIG_SET_STRING, key.c_str(), option.c_str() + equals + 1);
+}
+
+struct SuperblockFlag {
+    std::uint64_t flag;
+    const char* name;
+};
+constexpr std::array<SuperblockFlag, 5> superblock_flags{{
+    {MS_RDONLY, "ro"},
+    {MS_SYNCHRONOUS, "sync"},
+    {MS_DIRSYNC, "dirsync"},
+    {MS_LAZYTIME, "lazytime"},
+    {MS_MANDLOCK, "mand"},
+}};
+
+/// Sets everything the request names; the errno and the object that was refused.
+int set_parameters(int context, const FilesystemRequest& request, std::string& object) {
+    object = "source " + printable(request.source);
+    int errnum = request.source.empty()
+                     ? 0
+                     : configure(context, FSCONFIG_SET_STRING, "source", request.source.c_str());
+    if (errnum != 0) {
+        return errnum;
+    }
+    for (const std::string& option : request.options) {
+        object = "option " + printable(option);
+        errnum = set_option(context, option);
+        if (errnum != 0) {
+            return errnum;
+        }
+    }
+    for (const SuperblockFlag& entry : superblock_flags) {
+        if ((request.superblock_flags & entry.flag) == 0) {
+            continue;
+        }
+        object = std::string("option ") + entry.name;
+        errnum = configure(context, FSCONFIG_SET_FLAG, entry.name, nullptr);
+        if (errnum != 0) {
+            return errnum;
+        }
+    }
+    object.clear();
+    return 0;
+}
+
+} // namespace
+
+int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::string& detail) {
+    Fd context{::fsopen(request.type.c_str(), FSOPEN_CLOEXEC)};
+    if (!context) {
+        int saved = errno;
+        detail = saved == ENODEV ? "the kernel does not know this filesystem" : "fsopen";
+        return saved;
+    }
+    std::string object;
+    int errnum = set_parameters(context.get(), request, object);
+    if (errnum == 0) {
+        errnum = configure(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr);
+    }
+    if (errnum != 0) {
+        detail = read_context_log(context.get());
+        if (detail.empty()) {
+            detail = object;
+        }
+        return errnum;
+    }
+    Fd mount{::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(request.attributes))};
+    if (!mount) {
+        int saved = errno;
+        detail = "fsmount";
+        return saved;
+    }
+    result = std::move(mount);
+    return 0;
+}
+
+int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result) noexcept {
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+    flags |= depth == TreeDepth::recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U;
+    flags |= path.empty() ? static_cast<unsigned>(AT_EMPTY_PATH) : 0U;
+    int fd = ::open_tree(dir_fd, path.c_str(), flags);
+    if (fd < 0) {
+        return errno;
+    }
+    result.reset(fd);
+    return 0;
+}
+
+Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth) {
+    Fd result;
+    int errnum = try_clone_tree(dir_fd, path, depth, result);
+    if (errnum != 0) {
+        throw_system(errnum,
+                     path.empty() ? std::string("open_tree") : "open_tree " + printable(path));
+    }
+    return result;
+}
+
+int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth) noexcept {
+    struct mount_attr attributes {};
+    attributes.attr_set = request.set;
+    attributes.attr_clr = request.clear;
+    attributes.propagation = request.propagation;
+    unsigned flags = AT_EMPTY_PATH;
+    flags |= depth == TreeDepth::recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U;
+    return ::mount_setattr(fd, "", flags, &attributes, sizeof attributes) == 0 ? 0 : errno;
+}
+
+void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
+                    const std::string& name) {
+    int errnum = try_set_attributes(fd, request, depth);
+    if (errnum != 0) {
+        throw_system(errnum, "set mount attributes of " + printable(name) +
+                                 (errnum == ENOSYS ? " (needs Linux 5.12)" : ""));
+    }
+}
+
+void attach(int tree_fd, int target_fd, const std::string& name) {
+    if (::move_mount(tree_fd, "", target_fd, "",
+                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
+        int saved = errno;
+        throw_system(saved, "mount on " + printable(name));
+    }
+}
+
+void set_namespace_propagation(std::uint64_t propagation) {
+    if (::mount(nullptr, "/", nullptr, propagation, nullptr) != 0) {
+        int saved = errno;
+        throw_system(saved, "set mount propagation of /");
+    }
+}
+
+namespace {
+
+void change_directory(int fd, const char* what) {
+    if (::fchdir(fd) != 0) {
+        int saved = errno;
+        throw_system(saved, what);
+    }
+}
+
+} // namespace
+
+void pivot_into(int root_fd) {
+    change_directory(root_fd, "fchdir to the new root");
+    if (::syscall(SYS_pivot_root, ".", ".") != 0) {
+        int saved = errno;
+        throw_system(saved, std::string("pivot_root") +
+                                (saved == EINVAL ? " (on an initramfs use --no-pivot)" : ""));
+    }
+    // The old root now lies on top of the new one, and "." is the new one below it.
+    if (::umount2(".", MNT_DETACH) != 0) {
+        int saved = errno;
+        throw_system(saved, "unmount the old root");
+    }
+    if (::chdir("/") != 0) {
+        int saved = errno;
+        throw_system(saved, "chdir /");
+    }
+}
+
+void move_into(int root_fd) {
+    change_directory(root_fd, "fchdir to the new root");
+    Fd host_root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!host_root ||
+        ::move_mount(root_fd, "", host_root.get(), "",
+                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0 ||
+        ::chroot(".") != 0 || ::chdir("/") != 0) {
+        int saved = errno;
+        throw_system(saved, "move the new root to /");
+    }
+}
+
+std::uint64_t mount_id_of(int fd) {
+    struct statx status {};
+    if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) != 0) {
+        int saved = errno;
+        throw_system(saved, "statx");
+    }
+    return status.stx_mnt_id;
+}
+
+long filesystem_magic_of(int fd) {
+    struct statfs status {};
+    if (::fstatfs(fd, &status) != 0) {
+        int saved = errno;
+        throw_system(saved, "fstatfs");
+    }
+    return static_cast<long>(status.f_type);
+}
+
+} // namespace coracle::sys

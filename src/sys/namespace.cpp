@@ -1,0 +1,103 @@
+#include "coracle/sys/namespace.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/sys/file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace coracle::sys {
+
+Fd open_namespace(const std::string& path, NamespaceKind kind) {
+    Fd fd = open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
+    if (type < 0 || static_cast<std::uint64_t>(type) != clone_flag_of(kind)) {
+        throw_error(ErrorKind::invalid_config,
+                    printable(path) + ": not a " + name_of(kind) + " namespace");
+    }
+    return fd;
+}
+
+bool is_owned_by_current_user_namespace(int namespace_fd) {
+    // EPERM: the owner is outside of what this user namespace may see, so it is not ours.
+    Fd owner{::ioctl(namespace_fd, NS_GET_USERNS)};
+    if (!owner) {
+        return false;
+    }
+    ::fcntl(owner.get(), F_SETFD, FD_CLOEXEC);
+    struct stat theirs = stat_of(owner.get(), "owning user namespace");
+    struct stat ours {};
+    if (::stat("/proc/self/ns/user", &ours) != 0) {
+        int saved = errno;
+        throw_system(saved, "stat /proc/self/ns/user");
+    }
+    return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+void join_namespace(int namespace_fd, NamespaceKind kind) {
+    if (::setns(namespace_fd, static_cast<int>(clone_flag_of(kind))) != 0) {
+        int saved = errno;
+        throw_system(saved, std::string("join the ") + name_of(kind) + " namespace");
+    }
+}
+
+void unshare_namespaces(std::uint64_t clone_flags) {
+    if (clone_flags == 0 || ::unshare(static_cast<int>(clone_flags)) == 0) {
+        return;
+    }
+    int saved = errno;
+    std::string kinds;
+    for (NamespaceKind kind : namespace_kinds()) {
+        if ((clone_flags & clone_flag_of(kind)) != 0) {
+            kinds += kinds.empty() ? "" : ", ";
+            kinds += name_of(kind);
+        }
+    }
+    std::string cure;
+    if (saved == ENOSPC) {
+        cure = " (a limit in /proc/sys/user/max_*_namespaces is reached)";
+    } else if (saved == EPERM && (clone_flags & CLONE_NEWUSER) != 0) {
+        cure =
+            " (the host forbids unprivileged user namespaces: see kernel.unprivileged_userns_clone"
+            " and the seccomp or AppArmor profile of an outer container)";
+    } else if (saved == EPERM) {
+        cure = " (without root, add a user namespace to linux.namespaces)";
+    }
+    throw_system(saved, "make new namespaces (" + kinds + ")" + cure);
+}
+
+void bring_loopback_up() {
+    Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    struct ifreq request {};
+    std::memcpy(static_cast<char*>(request.ifr_name), "lo", 3);
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) {
+        int saved = errno;
+        throw_system(saved, "bring the loopback device up");
+    }
+}
+
+void set_hostname(const std::string& name) {
+    if (::sethostname(name.c_str(), name.size()) != 0) {
+        int saved = errno;
+        throw_system(saved, "set hostname " + printable(name));
+    }
+}
+
+void set_domainname(const std::string& name) {
+    if (::setdomainname(name.c_str(), name.size()) != 0) {
+        int saved = errno;
+        throw_system(saved, "set domainname " + printable(name));
+    }
+}
+
+} // namespace coracle::sys

@@ -1,0 +1,182 @@
+#include "coracle/sys/process.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/names.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace coracle::sys {
+
+pid_t clone_process(CloneParent parent) {
+    struct clone_args args {};
+    // With CLONE_PARENT the new process has our own exit signal, and clone3 wants 0 here.
+    args.flags = parent == CloneParent::callers_parent ? CLONE_PARENT : 0;
+    args.exit_signal = parent == CloneParent::callers_parent ? 0 : SIGCHLD;
+    long pid = ::syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0) {
+        int saved = errno;
+        throw_system(saved, "clone3");
+    }
+    return static_cast<pid_t>(pid);
+}
+
+int try_open_pidfd(pid_t pid, Fd& result) noexcept {
+    long fd = ::syscall(SYS_pidfd_open, pid, 0); // close-on-exec by itself
+    if (fd < 0) {
+        return errno;
+    }
+    result.reset(static_cast<int>(fd));
+    return 0;
+}
+
+int try_send_signal(int pidfd, int signal) noexcept {
+    return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0 ? 0 : errno;
+}
+
+bool wait_for_exit(int pidfd, std::chrono::milliseconds limit) {
+    std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+        auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
+            end - std::chrono::steady_clock::now());
+        struct pollfd entry {
+            pidfd, POLLIN, 0
+        };
+        int ready = ::poll(&entry, 1, rest.count() > 0 ? static_cast<int>(rest.count()) : 0);
+        if (ready > 0) {
+            return true;
+        }
+        if (ready == 0 || errno != EINTR) {
+            return false;
+        }
+    }
+}
+
+namespace {
+
+// linux/pidfd.h of Linux 6.15; Debian 12's headers are older.
+struct PidfdInfo {
+    std::uint64_t mask;
+    std::uint64_t cgroup_id;
+    std::uint32_t pid, tgid, ppid;
+    std::uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    std::int32_t exit_code;
+};
+constexpr std::uint64_t pidfd_info_exit = 1U << 3U;
+constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
+
+} // namespace
+
+std::optional<int> find_exit_status(int pidfd) noexcept {
+    PidfdInfo info{};
+    info.mask = pidfd_info_exit;
+    if (::ioctl(pidfd, pidfd_get_info, &info) != 0 || (info.mask & pidfd_info_exit) == 0) {
+        return std::nullopt;
+    }
+    return info.exit_code;
+}
+
+int wait_for_child(pid_t pid) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0) {
+        int saved = errno;
+        if (saved != EINTR) {
+            throw_system(saved, "wait for process " + std::to_string(pid));
+        }
+    }
+    return status;
+}
+
+std::string describe_wait_status(int status) {
+    if (WIFSIGNALED(status)) {
+        return "was killed by " + signal_name(WTERMSIG(status));
+    }
+    return "exited with status " + std::to_string(WEXITSTATUS(status));
+}
+
+int exit_code_of(int status) noexcept {
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+namespace {
+
+void control(int option, unsigned long value, const char* what) {
+    if (::prctl(option, value, 0UL, 0UL, 0UL) != 0) {
+        int saved = errno;
+        throw_system(saved, what);
+    }
+}
+
+} // namespace
+
+void set_parent_death_signal() {
+    control(PR_SET_PDEATHSIG, SIGKILL, "set the parent death signal");
+}
+
+void clear_parent_death_signal() {
+    control(PR_SET_PDEATHSIG, 0, "clear the parent death signal");
+}
+
+void set_process_name(const char* name) noexcept {
+    (void)::prctl(PR_SET_NAME, name);
+}
+
+void set_dumpable(Dumpable dumpable) {
+    control(PR_SET_DUMPABLE, dumpable == Dumpable::yes ? 1 : 0, "set dumpable");
+}
+
+void set_no_new_privileges() {
+    control(PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs");
+}
+
+void keep_capabilities() {
+    control(PR_SET_KEEPCAPS, 1, "keep capabilities");
+}
+
+void become_subreaper() {
+    control(PR_SET_CHILD_SUBREAPER, 1, "become a subreaper");
+}
+
+int try_join_session_keyring(const std::string& name) noexcept {
+    return ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str()) >= 0 ? 0 : errno;
+}
+
+void set_gid(gid_t gid) {
+    if (::setresgid(gid, gid, gid) != 0) {
+        int saved = errno;
+        throw_system(saved, "set gid " + std::to_string(gid) +
+                                (saved == EINVAL ? " (not mapped in the user namespace)" : ""));
+    }
+}
+
+void set_uid(uid_t uid) {
+    if (::setresuid(uid, uid, uid) != 0) {
+        int saved = errno;
+        throw_system(saved, "set uid " + std::to_string(uid) +
+                                (saved == EINVAL ? " (not mapped in the user namespace)" : ""));
+    }
+}
+
+void execute_fd(int fd, std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) {
+        argv.push_back(argument.data());
+    }
+    argv.push_back(nullptr);
+    char* const* environment = &argv.back();
+    ::execveat(fd, "", argv.data(), environment, AT_EMPTY_PATH);
+    int saved = errno;
+    throw_system(saved, "execute " + (arguments.empty() ? std::string() : arguments.front()));
+}
+
+} // namespace coracle::sys

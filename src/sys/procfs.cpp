@@ -1,0 +1,84 @@
+#include "coracle/sys/procfs.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/mount.h"
+
+#include <cerrno>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string_view>
+#include <vector>
+
+namespace coracle::sys {
+
+Fd open_proc() {
+    Fd proc = open_at(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
+    if (filesystem_magic_of(proc.get()) != PROC_SUPER_MAGIC) {
+        throw_error(ErrorKind::unsupported, "/proc: procfs is not mounted there");
+    }
+    return proc;
+}
+
+std::string proc_path(pid_t pid, const char* name) {
+    return std::to_string(pid) + "/" + name;
+}
+
+std::optional<ProcessStat> parse_process_stat(const std::string& text) {
+    // The name, field 2, is in brackets and may hold anything, brackets and blanks included.
+    std::size_t end_of_name = text.rfind(')');
+    if (end_of_name == std::string::npos || end_of_name + 2 >= text.size()) {
+        return std::nullopt;
+    }
+    std::vector<std::string_view> fields =
+        split(std::string_view(text).substr(end_of_name + 2), ' ');
+    constexpr std::size_t start_time_field = 19; // field 22, and the first here is field 3
+    if (fields.size() <= start_time_field || fields[0].size() != 1) {
+        return std::nullopt;
+    }
+    std::optional<std::uint64_t> start = parse_unsigned(fields[start_time_field], UINT64_MAX);
+    if (!start) {
+        return std::nullopt;
+    }
+    return ProcessStat{fields[0][0], *start};
+}
+
+std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid) {
+    Fd file;
+    std::string path = proc_path(pid, "stat");
+    int errnum = try_open_at(proc_fd, path, O_RDONLY, 0, file);
+    if (errnum == ENOENT || errnum == ESRCH) {
+        return std::nullopt;
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "open /proc/" + path);
+    }
+    try {
+        return parse_process_stat(read_all(file.get(), 4096, "/proc/" + path));
+    } catch (Error& error) { // catch: a process that ended between open and read is absent
+        if (error.errnum() == ESRCH) {
+            return std::nullopt;
+        }
+        throw;
+    }
+}
+
+std::string read_boot_id(int proc_fd) {
+    constexpr const char* path = "sys/kernel/random/boot_id";
+    Fd file = open_at(proc_fd, path, O_RDONLY);
+    std::string text = read_all(file.get(), 128, std::string("/proc/") + path);
+    while (!text.empty() && text.back() == '\n') {
+        text.pop_back();
+    }
+    return text;
+}
+
+int thread_count(int proc_fd) {
+    Fd directory = open_at(proc_fd, "self/task", O_RDONLY | O_DIRECTORY);
+    struct stat status = stat_of(directory.get(), "/proc/self/task");
+    return static_cast<int>(status.st_nlink) - 2; // one directory each, "." and ".."
+}
+
+} // namespace coracle::sys

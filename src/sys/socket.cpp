@@ -1,0 +1,210 @@
+#include "coracle/sys/socket.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/sys/file.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace coracle::sys {
+
+namespace {
+
+constexpr int backlog = 16;
+constexpr std::size_t max_fds = 64;
+
+/// "/proc/self/fd/N/name" as an address: sun_path has room for 108 bytes only.
+bool make_address(int dir_fd, const std::string& name, struct sockaddr_un& address) noexcept {
+    address.sun_family = AF_UNIX;
+    std::string path = "/proc/self/fd/" + std::to_string(dir_fd) + "/" + name;
+    if (path.size() >= sizeof address.sun_path) {
+        return false;
+    }
+    std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
+    return true;
+}
+
+const struct sockaddr* generic(const struct sockaddr_un& address) noexcept {
+    return static_cast<const struct sockaddr*>(static_cast<const void*>(&address));
+}
+
+} // namespace
+
+std::pair<Fd, Fd> make_packet_pair() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        int saved = errno;
+        throw_system(saved, "socketpair");
+    }
+    return {Fd(ends[0]), Fd(ends[1])};
+}
+
+Fd listen_at(int dir_fd, const std::string& name) {
+    Fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
+    struct sockaddr_un address {};
+    if (socket && !make_address(dir_fd, name, address)) {
+        throw_system(ENAMETOOLONG, "bind " + printable(name));
+    }
+    if (!socket || ::bind(socket.get(), generic(address), sizeof address) != 0 ||
+        ::listen(socket.get(), backlog) != 0) {
+        int saved = errno;
+        throw_system(saved, "listen on " + printable(name));
+    }
+    return socket;
+}
+
+int try_connect_at(int dir_fd, const std::string& name, Fd& result) noexcept {
+    struct sockaddr_un address {};
+    if (!make_address(dir_fd, name, address)) {
+        return ENAMETOOLONG;
+    }
+    Fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!socket || ::connect(socket.get(), generic(address), sizeof address) != 0) {
+        return errno;
+    }
+    if (::fcntl(socket.get(), F_SETFL, 0) != 0) {
+        return errno;
+    }
+    result = std::move(socket);
+    return 0;
+}
+
+Fd connect_stream(const std::string& path) {
+    std::size_t slash = path.rfind('/');
+    std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+    Fd dir = open_at(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
+    struct sockaddr_un address {};
+    if (!make_address(dir.get(), name, address)) {
+        throw_system(ENAMETOOLONG, "connect to " + printable(path));
+    }
+    Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    if (!socket || ::connect(socket.get(), generic(address), sizeof address) != 0) {
+        int saved = errno;
+        throw_system(saved, "connect to " + printable(path));
+    }
+    return socket;
+}
+
+Fd accept_connection(int listener) {
+    for (;;) {
+        Fd connection{::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)};
+        int saved = errno;
+        if (connection) {
+            return connection;
+        }
+        if (saved != EINTR && saved != ECONNABORTED) {
+            throw_system(saved, "accept at the start gate");
+        }
+    }
+}
+
+std::uint32_t peer_uid_of(int socket) {
+    struct ucred credentials {};
+    socklen_t length = sizeof credentials;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
+        int saved = errno;
+        throw_system(saved, "credentials of a socket's peer");
+    }
+    return credentials.uid;
+}
+
+int try_send_packet(int socket, std::span<const std::uint8_t> data,
+                    std::span<const int> fds) noexcept {
+    if (fds.size() > max_fds) {
+        return EINVAL;
+    }
+    struct iovec part {};
+    part.iov_base = const_cast<std::uint8_t*>(data.data()); // NOLINT: sendmsg only reads it
+    part.iov_len = data.size();
+    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
+    struct msghdr message {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (!fds.empty()) {
+        message.msg_control = control.data();
+        message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+        struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fds.size_bytes());
+        std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+    }
+    ssize_t sent = -1;
+    do {
+        sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? errno : 0;
+}
+
+Packet receive_packet(int socket, std::size_t limit) {
+    Packet packet;
+    packet.data.resize(limit);
+    struct iovec part {};
+    part.iov_base = packet.data.data();
+    part.iov_len = limit;
+    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
+    struct msghdr message {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    ssize_t got = -1;
+    do {
+        got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    int saved = errno;
+    if (got < 0 && saved == ECONNRESET) { // the peer closed with a packet of ours unread
+        got = 0;
+    }
+    if (got < 0) {
+        throw_system(saved, "receive from the other process");
+    }
+    for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            packet.fds.emplace_back(fd);
+        }
+    }
+    if ((static_cast<unsigned>(message.msg_flags) & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        throw_error(ErrorKind::internal, "a packet of the other process was cut");
+    }
+    packet.data.resize(static_cast<std::size_t>(got));
+    return packet;
+}
+
+Ready wait_readable(int first, int second, std::chrono::milliseconds limit) {
+    std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+        auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
+            end - std::chrono::steady_clock::now());
+        std::array<struct pollfd, 2> entries{{{first, POLLIN, 0}, {second, POLLIN, 0}}};
+        int ready = ::poll(entries.data(), entries.size(),
+                           rest.count() > 0 ? static_cast<int>(rest.count()) : 0);
+        int saved = errno;
+        if (ready < 0 && saved != EINTR) {
+            throw_system(saved, "poll");
+        }
+        if (ready == 0) {
+            return Ready::neither;
+        }
+        if (ready > 0) {
+            return entries[0].revents != 0 ? Ready::first : Ready::second;
+        }
+    }
+}
+
+} // namespace coracle::sys

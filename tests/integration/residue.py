@@ -1,0 +1,126 @@
+"""What a test may have left on the host: processes, mounts, cgroups, files."""
+
+import os
+import time
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def process_state(pid):
+    """The state letter of /proc/PID/stat, or "" if there is no such process."""
+    text = _read(f"/proc/{pid}/stat")
+    return chr(text[text.rindex(b")") + 2]) if text else ""
+
+
+def start_time(pid):
+    text = _read(f"/proc/{pid}/stat")
+    return int(text[text.rindex(b")") + 2:].split()[19]) if text else 0
+
+
+def _reap_if_ours(pid):
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def _belongs(pid, mark, directory, uid):
+    where = f"/proc/{pid}"
+    if uid is not None:
+        for line in _read(f"{where}/status").splitlines():
+            if line.startswith(b"Uid:"):
+                if str(uid).encode() in line.split()[1:]:
+                    return "its uid"
+                break
+    if mark.encode() in _read(f"{where}/environ"):
+        return "its environment"
+    cmdline = _read(f"{where}/cmdline")
+    if mark.encode() in cmdline or directory.encode() in cmdline:
+        return "its arguments"
+    for name in ("exe", "root", "cwd"):
+        if _link(f"{where}/{name}").startswith(directory):
+            return f"its {name}"
+    if directory.encode() in _read(f"{where}/mountinfo"):
+        return "its mounts"
+    return ""
+
+
+def find_processes(mark, directory, uid=None, but=()):
+    """Live processes that belong to a test: [(pid, text)]. Zombies of our own are reaped."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid() or int(name) in but:
+            continue
+        pid = int(name)
+        why = _belongs(pid, mark, directory, uid)
+        if not why:
+            continue
+        state = process_state(pid)
+        if state in ("Z", "X", ""):
+            _reap_if_ours(pid)
+            continue
+        cmdline = _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode(errors="replace")
+        comm = _read(f"/proc/{pid}/comm").decode(errors="replace").strip()
+        found.append((pid, f"process {pid} ({comm}, {state}, known by {why}): {cmdline[:300]}"))
+    return found
+
+
+def find_mounts(directory):
+    lines = _read("/proc/self/mountinfo").decode(errors="replace").splitlines()
+    return [f"mount {line}" for line in lines if directory in line]
+
+
+def find_cgroups(mark):
+    found = []
+    for base, names, _ in os.walk("/sys/fs/cgroup"):
+        found += [f"cgroup {base}/{name}" for name in names if mark in name]
+    return found
+
+
+def find_files(directories, kept):
+    """Entries of `directories` that are not in `kept`, a set of absolute paths."""
+    found = []
+    for directory in directories:
+        if os.path.isdir(directory):
+            for name in sorted(os.listdir(directory)):
+                path = os.path.join(directory, name)
+                if path not in kept:
+                    found.append(f"file {path}")
+    return found
+
+
+def wait_for_none(find, seconds=1.0):
+    """Asks `find` until it says nothing or the time is over; returns its last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = find()
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.02)
+
+
+def end_processes(found):
+    for pid, _ in found:
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            pass
+    for pid, _ in found:
+        for _ in range(100):
+            if process_state(pid) in ("", "Z"):
+                break
+            time.sleep(0.01)
+        _reap_if_ours(pid)

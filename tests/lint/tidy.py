@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""clang-tidy on the sources of a build: tidy.py BUILD_DIR [FILE...]; without files, all of src/."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TIDY = "clang-tidy-14"
+GCC_ONLY = re.compile(r" -(?:ftrivial-auto-var-init=zero|fsanitize=\S+)")
+BAD_EXAMPLE = '#include <fcntl.h>\nint BadName() { return open("/", O_RDONLY); }\n'
+BAD_CHECKS = ("android-cloexec-open", "readability-identifier-naming")
+
+
+def write_database(build, folder):
+    """The compilation database of `build` without the flags that are g++'s alone."""
+    database = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
+    for entry in database:
+        entry["command"] = GCC_ONLY.sub("", entry["command"])
+    text = json.dumps(database)
+    (Path(folder) / "compile_commands.json").write_text(text, encoding="utf-8")
+    return database
+
+
+def sources(database):
+    """The C++ files of src/ in the compilation database."""
+    files = {Path(os.path.normpath(Path(entry["directory"]) / entry["file"])) for entry in database}
+    return sorted(file for file in files if file.suffix == ".cpp" and ROOT / "src" in file.parents)
+
+
+def check_file(database, file):
+    result = subprocess.run([TIDY, "--quiet", f"-p={database}", str(file)], text=True,
+                            capture_output=True, check=False)
+    if result.returncode == 0:
+        return []
+    lines = [line for line in result.stdout.splitlines() if re.search(r": (?:error|warning): ", line)]
+    return lines or [f"{file}: {TIDY} failed: {(result.stdout + result.stderr).strip()[-400:]}"]
+
+
+def check_bad_example(folder):
+    """What the bad example does not get, which it must: .clang-tidy is read and the checks are on."""
+    file = Path(folder) / "bad.cpp"
+    file.write_text(BAD_EXAMPLE, encoding="utf-8")
+    shutil.copy(ROOT / ".clang-tidy", folder)
+    result = subprocess.run([TIDY, "--quiet", str(file), "--", "-std=c++20"], text=True,
+                            capture_output=True, check=False)
+    return [f".clang-tidy: {name} does not see its bad example" for name in BAD_CHECKS
+            if name not in result.stdout or result.returncode == 0]
+
+
+def main():
+    build = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
+    if not shutil.which(TIDY):
+        print(f"{TIDY} is not installed")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="coracle-tidy-") as folder:
+        database = write_database(build, folder)
+        files = [Path(name).resolve() for name in sys.argv[2:]] or sources(database)
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            found = list(pool.map(lambda file: check_file(folder, file), files))
+        found.append(check_bad_example(folder))
+    faults = sorted({line.replace(f"{ROOT}/", "") for lines in found for line in lines})
+    if not files:
+        faults.append("no source file in the compilation database")
+    print("\n".join(faults))
+    print(f"{TIDY}: {len(files)} files, {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

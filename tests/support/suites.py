@@ -1,0 +1,225 @@
+"""The suites that tests/run knows, and how each is started."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from report import Counts, read_junit
+
+PYTEST_SECONDS = 900
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99:print_stacktrace=1",
+}
+
+
+@dataclass
+class Context:
+    root: Path
+    build: Path
+    asan: Path
+    results: Path
+
+
+def execute(command, timeout, env=None, cwd=None):
+    """Exit code and output of `command`; all of its process group is gone when this returns."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, cwd=cwd, start_new_session=True,
+                                   env={**os.environ, **(env or {})})
+        note = ""
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            note = f"\nstopped after {timeout} s"
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        process.wait()
+        output.seek(0)
+        text = output.read().decode(errors="replace") + note
+        return (process.returncode if not note else 124), text
+
+
+# ---- programs that Meson knows ---------------------------------------------------------------------
+
+
+def is_catch2(program):
+    try:
+        return b"list-reporters" in Path(program).read_bytes()
+    except OSError:
+        return False
+
+
+def choose_tests(introspection, suite):
+    """The tests of `suite` in what `meson introspect --tests` printed; nothing if it is not JSON."""
+    try:
+        tests = json.loads(introspection)
+    except ValueError:
+        return None
+    return [test for test in tests if any(s.split(":")[-1] == suite for s in test["suite"])]
+
+
+def run_tests(context, label, tests, env):
+    """Catch2 programs by their report, others by their exit code: 0, or 77 for a skip."""
+    counts = Counts()
+    for test in tests:
+        name = f"{label}/{test['name']}"
+        report = context.results / f"{name.replace('/', '-')}.xml"
+        report.unlink(missing_ok=True)
+        command = list(test["cmd"])
+        catch2 = is_catch2(command[0])
+        if catch2:
+            command += ["-r", "junit", "-o", str(report)]
+        code, text = execute(command, test.get("timeout") or 600, {**test["env"], **env},
+                             test.get("workdir"))
+        if catch2:
+            counts += read_junit(report, name, code, text)
+        elif code == 77:
+            counts.add_skip(f"{name}: {text.strip()[-200:]}")
+        elif code == 0:
+            counts.passed += 1
+        else:
+            counts.add_failure(name, f"exit code {code}\n{text}")
+    return counts
+
+
+def run_meson_suite(context, build, suite, required=True, env=None):
+    """The tests of one Meson suite of one build."""
+    counts = Counts()
+    label = f"{build.name}/{suite}"
+    code, text = execute(["meson", "introspect", "--tests", str(build)], 60)
+    tests = choose_tests(text, suite) if code == 0 else None
+    if tests is None:
+        counts.add_failure(label, f"meson introspect: {text}")
+    elif not tests and required:
+        counts.add_failure(label, "this build has no such tests")
+    else:
+        counts += run_tests(context, label, tests, env or {})
+    return counts
+
+
+# ---- pytest: as root it makes each container as root and as a plain user ---------------------------
+
+
+def python_with_pytest():
+    """An interpreter that has pytest: the one that runs this, or Debian's."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if python and subprocess.run([python, "-c", "import pytest"], check=False,
+                                     capture_output=True).returncode == 0:
+            return python
+    return None
+
+
+def run_pytest(context, build, name, arguments, env=None):
+    """Integration tests with the binaries of `build`. As a plain user the half that needs root is
+    skipped; as root a skip is a failure, unless the machine cannot do better."""
+    counts = Counts()
+    label = f"{build.name}/{name}"
+    python = python_with_pytest()
+    if not python:
+        counts.add_failure(label, "pytest is not installed (Debian: python3-pytest)")
+        return counts
+    report = context.results / f"{label.replace('/', '-')}.xml"
+    report.unlink(missing_ok=True)
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
+               *arguments]
+    variables = {"CORACLE_BUILD": str(build), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+    if os.geteuid() == 0:
+        variables["CORACLE_MUST_RUN"] = "1"
+    code, text = execute(command, PYTEST_SECONDS, variables, context.root / "tests")
+    counts += read_junit(report, label, code, text)
+    return counts
+
+
+# ---- the suites --------------------------------------------------------------------------------------
+
+
+def lint(context):
+    """layers, banned calls, sizes, formatting, headers, scripts, manual"""
+    report = context.results / "lint.xml"
+    report.unlink(missing_ok=True)
+    code, text = execute([sys.executable, str(context.root / "tests/lint/run"), "--junit",
+                          str(report)], 300)
+    return read_junit(report, "lint", code, text)
+
+
+def tidy(context):
+    """clang-tidy on src"""
+    code, text = execute([sys.executable, str(context.root / "tests/lint/tidy.py"),
+                          str(context.build)], 420)
+    counts = Counts()
+    if code == 0:
+        counts.passed += 1
+    else:
+        counts.add_failure("tidy", text)
+    return counts
+
+
+def unit(context):
+    """unit tests, one program a layer"""
+    return run_meson_suite(context, context.build, "unit")
+
+
+def golden(context):
+    """recorded plans and outputs compared"""
+    return run_meson_suite(context, context.build, "golden", required=False)
+
+
+def fuzz(context):
+    """the corpora of the fuzz targets, replayed"""
+    return run_meson_suite(context, context.build, "fuzz", required=False)
+
+
+def integration(context):
+    """containers: as root, made by root and by a plain user"""
+    return run_pytest(context, context.build, "integration", ["integration"])
+
+
+def fallback(context):
+    """what is done where a system call is missing"""
+    return run_meson_suite(context, context.build, "fallback", required=False)
+
+
+def slow(context):
+    """tests that take their time: creators killed at many points, floods"""
+    return run_meson_suite(context, context.build, "slow", required=False)
+
+
+def asan_unit(context):
+    """unit tests under the address and undefined behaviour sanitizers"""
+    return run_meson_suite(context, context.asan, "unit", env=SANITIZER_ENV)
+
+
+def asan_integration(context):
+    """the same containers under the sanitizers"""
+    return run_pytest(context, context.asan, "integration", ["integration"], SANITIZER_ENV)
+
+
+SUITES = {
+    "lint": lint,
+    "unit": unit,
+    "golden": golden,
+    "fuzz": fuzz,
+    "integration": integration,
+    "fallback": fallback,
+    "slow": slow,
+    "asan-unit": asan_unit,
+    "asan-integration": asan_integration,
+    "tidy": tidy,
+}
+
+
+def run(context, name):
+    try:
+        return SUITES[name](context)
+    except (OSError, subprocess.SubprocessError) as error:
+        counts = Counts()
+        counts.add_failure(name, f"the suite could not run: {error}")
+        return counts
