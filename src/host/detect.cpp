@@ -82,15 +82,6 @@ std::int32_t own_oom_score_adj(int proc_fd) {
     return negative ? -score : score;
 }
 
-bool in_initial_user_namespace(int proc_fd) {
-    struct stat status {};
-    if (::fstatat(proc_fd, "self/ns/user", &status, 0) != 0) {
-        int saved = errno;
-        throw_system(saved, "stat /proc/self/ns/user");
-    }
-    return status.st_ino == initial_user_namespace_inode;
-}
-
 } // namespace
 
 void parse_status(const std::string& text, Facts& facts, std::uint64_t& effective) {
@@ -113,6 +104,15 @@ void parse_status(const std::string& text, Facts& facts, std::uint64_t& effectiv
     }
 }
 
+bool in_initial_user_namespace() {
+    struct stat status {};
+    if (::stat("/proc/self/ns/user", &status) != 0) {
+        int saved = errno;
+        throw_system(saved, "stat /proc/self/ns/user");
+    }
+    return status.st_ino == initial_user_namespace_inode;
+}
+
 Facts detect_facts(int proc_fd) {
     Facts facts;
     facts.euid = effective_uid();
@@ -121,7 +121,7 @@ Facts detect_facts(int proc_fd) {
     parse_status(read_small(proc_fd, "self/status"), facts, effective);
     constexpr std::uint64_t needed = bit(CAP_SYS_ADMIN) | bit(CAP_SETUID) | bit(CAP_SETGID);
     facts.privileged = facts.euid == 0 && (effective & needed) == needed;
-    facts.initial_user_namespace = in_initial_user_namespace(proc_fd);
+    facts.initial_user_namespace = in_initial_user_namespace();
     facts.may_raise_limits =
         facts.initial_user_namespace && (effective & bit(CAP_SYS_RESOURCE)) != 0;
     facts.setgroups_allowed =

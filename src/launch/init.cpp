@@ -65,8 +65,8 @@ void join_keyring(Work& work) {
                              "--no-new-keyring)");
     }
     if (errnum != 0 && errnum != ENOSYS) { // ENOSYS: the kernel has no keyrings
-        work.degraded.push_back({"session keyring", std::string("the caller's is kept: ") +
-                                                        describe_errno(errnum)});
+        work.degraded.push_back(
+            {"session keyring", std::string("the caller's is kept: ") + describe_errno(errnum)});
     }
 }
 
@@ -126,7 +126,7 @@ void make_terminal(Work& work) {
     if (process.terminal_height != 0 || process.terminal_width != 0) {
         sys::set_window_size(pty.manager.get(), process.terminal_height, process.terminal_width);
     }
-    (void)::fchown(pty.peer.get(), process.uid, static_cast<gid_t>(-1));
+    sys::try_give_to(pty.peer.get(), process.uid);
     rootfs::bind_console(work.root.get(), pty.peer.get());
     sys::make_controlling_terminal(pty.peer.get());
     work.channel.send_console(pty.manager.get());
@@ -153,9 +153,9 @@ void become_payload_user(Work& work) {
         work.filter = work.channel.require<Filter>().program;
         std::size_t count = work.filter.size() / sizeof(struct sock_filter);
         if (count == 0 || count > BPF_MAXINSNS) {
-            throw_error(ErrorKind::unsupported,
-                        "/linux/seccomp: the filter has " + std::to_string(count) +
-                            " instructions, more than the kernel's 4096");
+            throw_error(ErrorKind::unsupported, "/linux/seccomp: the filter has " +
+                                                    std::to_string(count) +
+                                                    " instructions, more than the kernel's 4096");
         }
     }
 }

@@ -27,7 +27,7 @@ namespace {
 constexpr std::size_t max_passwd_bytes = std::size_t{1} << 20;
 
 /// The payload may open /proc/self/fd/N of its own streams again. What cannot be given away stays
-/// as it is; devices are not ours to give.
+/// as it is; devices are not ours to give, and terminals of the caller least of all.
 void give_streams_to(std::uint32_t uid) noexcept {
     for (int stream = 0; stream <= 2; ++stream) {
         struct stat status {};
@@ -35,7 +35,7 @@ void give_streams_to(std::uint32_t uid) noexcept {
             S_ISBLK(status.st_mode)) {
             continue;
         }
-        (void)::fchown(stream, uid, static_cast<gid_t>(-1));
+        sys::try_give_to(stream, uid);
     }
 }
 
@@ -120,11 +120,10 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
     }
     std::string home;
     try {
-        sys::Fd file = sys::open_in_root(root_fd, "/etc/passwd",
-                                         O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        sys::Fd file = sys::open_in_root(root_fd, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (S_ISREG(sys::stat_of(file.get(), "/etc/passwd").st_mode)) {
-            home = find_home(sys::read_all(file.get(), max_passwd_bytes, "/etc/passwd"),
-                             process.uid);
+            home =
+                find_home(sys::read_all(file.get(), max_passwd_bytes, "/etc/passwd"), process.uid);
         }
     } catch (const Error&) { // catch: an image without a usable passwd has the home "/"
         home.clear();

@@ -178,6 +178,12 @@ std::string current_directory() {
     return buffer.data();
 }
 
+void try_give_to(int fd, std::uint32_t uid) noexcept {
+    if (::fchown(fd, uid, static_cast<gid_t>(-1)) != 0) {
+        return; // EPERM, EROFS, EINVAL: it keeps its owner
+    }
+}
+
 Fd make_memory_file(const std::string& name, MemoryFile kind) {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     unsigned exec_flag = kind == MemoryFile::executable ? MFD_EXEC : 0U;

@@ -8,7 +8,6 @@ failure unless its reason starts with "machine:").
 import fnmatch
 import os
 import shutil
-import subprocess
 import tempfile
 
 import pytest
@@ -33,8 +32,12 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(items):
-    known = peers.DIFFERENCES.get(os.path.basename(harness.RUNTIME), {})
+    kind = os.path.basename(harness.RUNTIME)
+    known = peers.DIFFERENCES.get(kind, {})
     for item in items:
+        if kind in harness.KINDS and item.path.name in peers.NOT_ASKED:
+            reason = peers.NOT_ASKED[item.path.name]
+            item.add_marker(pytest.mark.xfail(reason=reason, run=False))
         for pattern, reason in known.items():
             if fnmatch.fnmatchcase(item.name, pattern):
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
@@ -51,12 +54,6 @@ def pytest_runtest_makereport(item):
             report.longrepr = f"CORACLE_MUST_RUN is set and the test was skipped: {reason}"
 
 
-def _reachable(path, uid):
-    """`path`, or a copy's place if the unprivileged user cannot execute it where it is."""
-    ask = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "test", "-x", path]
-    return os.geteuid() != 0 or subprocess.run(ask, check=False).returncode == 0
-
-
 @pytest.fixture(scope="session")
 def session_dir():
     path = tempfile.mkdtemp(prefix="coracle-it-", dir=os.environ.get("CORACLE_TEST_TMP", "/tmp"))
@@ -67,12 +64,7 @@ def session_dir():
 
 @pytest.fixture(scope="session")
 def runtime_path(session_dir):
-    if _reachable(harness.RUNTIME, harness.TEST_UID):
-        return harness.RUNTIME
-    copy = os.path.join(session_dir, os.path.basename(harness.RUNTIME))
-    shutil.copy(harness.RUNTIME, copy)
-    os.chmod(copy, 0o755)
-    return copy
+    return harness.reachable(harness.RUNTIME, session_dir)
 
 
 @pytest.fixture

@@ -26,12 +26,24 @@ TIMEOUT = float(os.environ.get("CORACLE_TEST_TIMEOUT", "20"))
 # Of this process alone, so that what belongs to a test is known by it.
 TEST_UID = int(os.environ.get("CORACLE_TEST_UID", str(47200 + os.getpid() % 5000)))
 PR_SET_CHILD_SUBREAPER = 36
+KINDS = {"runc": "runc", "crun": "crun"}
 _numbers = itertools.count(1)
 
 
 def become_subreaper():
     """Orphans of the runtime come to this process, as they do to a container manager."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reachable(path, session):
+    """`path`, or a copy in `session` if the unprivileged user cannot execute it where it is."""
+    ask = ["setpriv", f"--reuid={TEST_UID}", f"--regid={TEST_UID}", "--clear-groups", "test", "-x",
+           path]
+    if os.geteuid() != 0 or subprocess.run(ask, check=False).returncode == 0:
+        return path
+    copy = shutil.copy(path, session)
+    os.chmod(copy, 0o755)
+    return copy
 
 
 def eventually(check, seconds=5.0):
@@ -86,7 +98,7 @@ class Runtime:
 
     def __init__(self, path, directory, mark, uid=None):
         self.path = path
-        self.kind = {"runc": "runc", "crun": "crun"}.get(os.path.basename(path), "coracle")
+        self.kind = KINDS.get(os.path.basename(path), "coracle")
         self.directory = directory
         self.uid = uid
         self.root = os.path.join(directory, "state")
@@ -303,7 +315,8 @@ class Box:
     # ---- the end
 
     def processes(self):
-        return residue.find_processes(self.mark, self.dir, self.uid,
+        uid = self.uid if os.geteuid() == 0 else None  # else it has other processes too
+        return residue.find_processes(self.mark, self.dir, uid,
                                       [process.pid for process in self.helpers])
 
     def leavings(self):

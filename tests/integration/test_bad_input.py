@@ -109,13 +109,11 @@ def test_a_missing_config_is_refused(box):
 
 
 def test_a_fifo_for_a_config_is_refused_at_once(box):
-    bundle = replace_config(box.bundle(), lambda path: bundle_fifo(box, path))
-    refused(box, bundle, says="config.json")
+    def make(path):
+        os.mkfifo(path)
+        box.give(path)
 
-
-def bundle_fifo(box, path):
-    os.mkfifo(path)
-    box.give(path)
+    refused(box, replace_config(box.bundle(), make), says="config.json")
 
 
 def test_a_directory_for_a_config_is_refused(box):

@@ -20,6 +20,10 @@ void parse_status(const std::string& text, Facts& facts, std::uint64_t& effectiv
 [[nodiscard]] std::uint32_t effective_uid() noexcept;
 [[nodiscard]] std::uint32_t effective_gid() noexcept;
 
+/// Whether the current user namespace is the initial one. Source: PROC_USER_INIT_INO,
+/// include/linux/proc_ns.h.
+[[nodiscard]] bool in_initial_user_namespace();
+
 /// Throws `denied` if this program runs set-uid, set-gid or with file capabilities: coracle gives
 /// no privilege that the caller does not have. Runs in: parent, first of all.
 void require_not_privileged_by_file();

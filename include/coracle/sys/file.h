@@ -3,6 +3,7 @@
 #include "coracle/sys/fd.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
 
 /// The absolute path of the current directory. Throws: system; an unreachable one is ENOENT.
 [[nodiscard]] std::string current_directory();
+
+/// Makes `uid` the owner of an open file, if that is possible.
+void try_give_to(int fd, std::uint32_t uid) noexcept;
 
 /// An anonymous file in memory, close-on-exec, sealable. With `executable` it may be executed.
 /// Throws: system. Source: memfd_create(2); MFD_EXEC from Linux 6.3.

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "coracle/spec/documents.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// One function a verb. Each runs in the parent, with nothing else going on in the process.
+namespace coracle::container {
+
+/// What every verb needs.
+struct Context {
+    std::string root; ///< --root; empty: the default
+    bool strict = false;
+    bool systemd_cgroup = false;
+    bool cgroup_disabled = false;
+};
+
+struct CreateOptions {
+    std::string id;
+    std::string bundle = ".";
+    std::string config = "config.json"; ///< relative to the bundle
+    std::string pid_file;               ///< empty: none
+    std::string console_socket;         ///< empty: none
+    std::string pidfd_socket;           ///< empty: none
+    std::uint32_t preserve_fds = 0;
+    bool no_pivot = false;
+    bool no_new_keyring = false;
+};
+
+struct RunOptions {
+    CreateOptions create;
+    bool detach = false;
+    bool keep = false;
+};
+
+/// The container exists and waits at its start gate; the pid file is complete.
+/// Throws, with nothing left behind, if any of it fails.
+void create(const Context& context, const CreateOptions& options);
+
+/// What create or run would do, as text; nothing is changed. `detached` as for create.
+[[nodiscard]] std::string describe_create(const Context& context, const CreateOptions& options);
+[[nodiscard]] std::string describe_run(const Context& context, const RunOptions& options);
+
+/// The payload of a created container has been executed. Throws: not_found, wrong_state.
+void start(const Context& context, const std::string& id);
+
+/// create and start; in the foreground waits for the end, forwards signals and deletes. Returns the
+/// exit code: of the payload, 128 + its signal, or 0 when detached.
+[[nodiscard]] int run(const Context& context, const RunOptions& options);
+
+/// Throws: not_found.
+[[nodiscard]] spec::ContainerView state(const Context& context, const std::string& id);
+/// Every container of the state root; one whose record cannot be read is left out with a warning.
+[[nodiscard]] std::vector<spec::ContainerView> list(const Context& context);
+
+enum class KillScope {
+    init,
+    all, ///< a container that is not running is no error
+};
+/// Throws: not_found; wrong_state "container not running".
+void kill(const Context& context, const std::string& id, int signal, KillScope scope);
+
+enum class Force { no, yes };
+/// The container is gone: its process, its state directory. Without force only a stopped or
+/// created one. With force an unknown id is no error.
+void remove(const Context& context, const std::string& id, Force force);
+
+/// The build's features document. Works without any state root.
+[[nodiscard]] std::string features();
+
+/// Writes a template configuration into `directory` as `file`. Throws: wrong_state if it exists.
+struct SpecOptions {
+    std::string directory = ".";
+    std::string file = "config.json";
+    bool rootless = false;
+};
+void write_spec(const SpecOptions& options);
+
+/// Opens the null device on closed standard streams and refuses to run set-uid. First of all.
+void prepare_process();
+
+} // namespace coracle::container

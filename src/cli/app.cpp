@@ -1,0 +1,154 @@
+#include "coracle/cli/app.h"
+
+#include "commands_private.h"
+#include "coracle/base/error.h"
+#include "coracle/base/log.h"
+#include "coracle/base/text.h"
+#include "log_target_private.h"
+#include "version.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+
+namespace coracle::cli {
+
+const std::vector<Command>& commands() {
+    static const std::vector<Command> all{
+        {"create", "create a container, which waits for start", run_create},
+        {"start", "execute the program of a created container", run_start},
+        {"run", "create and start a container", run_run},
+        {"state", "print a container's state", run_state},
+        {"kill", "send a signal to a container", run_kill},
+        {"delete", "delete a container", run_delete},
+        {"list", "list the containers", run_list},
+        {"spec", "write a template configuration", run_spec},
+        {"features", "print what this build supports", run_features},
+    };
+    return all;
+}
+
+namespace {
+
+/// Verbs of other runtimes that this build does not have. Their --help fails too: podman and CRI-O
+/// probe for `checkpoint` that way.
+constexpr std::array<const char*, 9> missing_verbs{"checkpoint", "events", "exec",   "pause", "ps",
+                                                   "restore",    "resume", "update", "mounts"};
+
+struct Globals {
+    container::Context context;
+    std::string log;
+    std::string log_format = "text";
+    std::string log_level;
+    std::string rootless;
+    std::string cgroup_manager;
+    bool debug = false;
+    bool version = false;
+};
+
+void add_globals(CLI::App& app, Globals& globals) {
+    app.prefix_command(); // the verb and what follows it are not ours
+    app.add_option("--root", globals.context.root, "state root")->type_name("DIR");
+    app.add_option("--log", globals.log, "log file, appended to (default: standard error)")
+        ->type_name("PATH");
+    app.add_option("--log-format", globals.log_format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}));
+    app.add_option("--log-level", globals.log_level, "debug, warning or error")
+        ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+    app.add_flag("--debug", globals.debug, "the same as --log-level debug");
+    app.add_flag("--strict", globals.context.strict,
+                 "what this host or privilege cannot give is an error, not a degradation");
+    app.add_flag("--systemd-cgroup,-s", globals.context.systemd_cgroup,
+                 "accepted; this build does not make cgroups yet");
+    app.add_option("--cgroup-manager", globals.cgroup_manager, "cgroupfs, systemd or disabled")
+        ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
+    app.add_option("--rootless", globals.rootless, "accepted for callers of other runtimes")
+        ->check(CLI::IsMember({"true", "false", "auto"}));
+    app.add_flag("-v,-V,--version", globals.version, "print the release and what is built in");
+}
+
+std::string make_help(const CLI::App& app) {
+    std::string text = app.help();
+    text += "Commands:\n";
+    for (const Command& command : commands()) {
+        std::string name = command.name;
+        name.resize(12, ' ');
+        text += "  " + name + command.summary + "\n";
+    }
+    return text + "\n`coracle COMMAND --help` tells the options of one. See coracle(1).\n";
+}
+
+/// Docker takes the text after the word "version": no other line may hold it.
+std::string make_version() {
+    return "coracle version " CORACLE_VERSION "\n"
+           "commit: " CORACLE_COMMIT "\n"
+           "spec: 1.3.0\n"
+           "+SECCOMP\n";
+}
+
+[[noreturn]] void throw_unknown(const std::string& word) {
+    if (word.starts_with('-')) {
+        throw_error(ErrorKind::usage,
+                    "unknown option " + printable(word) + " (see coracle --help)");
+    }
+    bool missing = std::any_of(missing_verbs.begin(), missing_verbs.end(),
+                               [&](const char* verb) { return word == verb; });
+    if (missing) {
+        throw_error(ErrorKind::unsupported, "the command " + word + " is not supported yet");
+    }
+    throw_error(ErrorKind::usage, "unknown command " + printable(word) + " (see coracle --help)");
+}
+
+int dispatch(const Globals& globals, std::vector<std::string> rest) {
+    std::string verb = rest.front();
+    rest.erase(rest.begin());
+    for (const Command& command : commands()) {
+        if (verb == command.name) {
+            return command.run(globals.context, std::move(rest));
+        }
+    }
+    throw_unknown(verb);
+}
+
+/// Nothing: help or the version was asked for and printed.
+std::optional<std::vector<std::string>> parse_globals(Globals& globals, int argc, char** argv) {
+    CLI::App app("A daemonless, rootless container runtime", "coracle");
+    app.set_help_flag();
+    bool help = false;
+    app.add_flag("-h,--help", help, "print this help");
+    add_globals(app, globals);
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    (void)parse_arguments(app, std::move(arguments));
+    std::vector<std::string> rest = app.remaining();
+    bool wants_help = help || (!rest.empty() && (rest.front() == "help" || rest.front() == "h"));
+    if (globals.version || wants_help) {
+        print(globals.version ? make_version() : make_help(app));
+        return std::nullopt;
+    }
+    if (rest.empty()) {
+        throw_error(ErrorKind::usage, "no command given (see coracle --help)");
+    }
+    return rest;
+}
+
+} // namespace
+
+int run_app(int argc, char** argv) {
+    Globals globals;
+    try {
+        container::prepare_process();
+        std::optional<std::vector<std::string>> rest = parse_globals(globals, argc, argv);
+        if (!rest) {
+            return 0;
+        }
+        globals.context.cgroup_disabled = globals.cgroup_manager == "disabled";
+        open_log({globals.log, globals.log_format,
+                  globals.debug ? std::string("debug") : globals.log_level});
+        return dispatch(globals, std::move(*rest));
+    } catch (const Error& error) { // catch: the one place that prints an error
+        log::error(error.text());
+        return error.kind() == ErrorKind::usage ? 2 : 1;
+    }
+}
+
+} // namespace coracle::cli

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "coracle/container/operations.h"
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace coracle::cli {
+
+/// One verb: its options are registered only when it is the one asked for.
+struct Command {
+    const char* name;
+    const char* summary;
+    /// Parses the arguments after the verb and does it. Returns the exit code.
+    int (*run)(const container::Context& context, std::vector<std::string> arguments);
+};
+
+[[nodiscard]] const std::vector<Command>& commands();
+
+int run_create(const container::Context& context, std::vector<std::string> arguments);
+int run_run(const container::Context& context, std::vector<std::string> arguments);
+int run_start(const container::Context& context, std::vector<std::string> arguments);
+int run_state(const container::Context& context, std::vector<std::string> arguments);
+int run_kill(const container::Context& context, std::vector<std::string> arguments);
+int run_delete(const container::Context& context, std::vector<std::string> arguments);
+int run_list(const container::Context& context, std::vector<std::string> arguments);
+int run_spec(const container::Context& context, std::vector<std::string> arguments);
+int run_features(const container::Context& context, std::vector<std::string> arguments);
+
+/// Parses `arguments` with `app`. False if help was asked for and printed: nothing is to be done.
+/// Throws: usage.
+[[nodiscard]] bool parse_arguments(CLI::App& app, std::vector<std::string> arguments);
+
+/// Writes to standard output, whole. Throws: system.
+void print(const std::string& text);
+
+} // namespace coracle::cli

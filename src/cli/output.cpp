@@ -1,0 +1,39 @@
+#include "commands_private.h"
+#include "coracle/base/error.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+namespace coracle::cli {
+
+bool parse_arguments(CLI::App& app, std::vector<std::string> arguments) {
+    // CLI11 takes the arguments last one first.
+    std::reverse(arguments.begin(), arguments.end());
+    try {
+        app.parse(std::move(arguments));
+    } catch (const CLI::CallForHelp&) { // catch: the library's way to say --help
+        print(app.help());
+        return false;
+    } catch (const CLI::ParseError& error) { // catch: into our own vocabulary
+        std::string text = error.what();
+        std::replace(text.begin(), text.end(), '\n', ' ');
+        throw Error(ErrorKind::usage, text + " (see coracle " + app.get_name() + " --help)");
+    }
+    return true;
+}
+
+void print(const std::string& text) {
+    bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+    int saved = errno;
+    if (std::fflush(stdout) != 0) {
+        written = false;
+        saved = errno;
+    }
+    if (!written) {
+        throw_system(saved, "write standard output");
+    }
+}
+
+} // namespace coracle::cli

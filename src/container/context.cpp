@@ -1,0 +1,98 @@
+#include "context_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/host/detect.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fcntl.h>
+
+namespace coracle::container {
+
+namespace {
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+bool is_run_user_ours(std::uint32_t uid) {
+    std::optional<struct stat> status =
+        sys::find_stat(AT_FDCWD, "/run/user/" + std::to_string(uid));
+    return status && S_ISDIR(status->st_mode) && status->st_uid == uid;
+}
+
+[[noreturn]] void throw_missing(const std::string& id) {
+    throw_error(ErrorKind::not_found, "container does not exist: " + id);
+}
+
+} // namespace
+
+std::string state_root_path(const Context& context) {
+    if (!context.root.empty()) {
+        return context.root.starts_with('/') ? context.root
+                                             : sys::current_directory() + "/" + context.root;
+    }
+    RootInputs inputs;
+    inputs.euid = host::effective_uid();
+    inputs.initial_user_namespace = inputs.euid != 0 || host::in_initial_user_namespace();
+    inputs.xdg_runtime_dir = environment("XDG_RUNTIME_DIR");
+    inputs.user = environment("USER");
+    inputs.run_user_exists =
+        inputs.xdg_runtime_dir.empty() && inputs.euid != 0 && is_run_user_ours(inputs.euid);
+    return default_state_root(inputs);
+}
+
+Found require_container(const Context& context, const std::string& id) {
+    require_valid_id(id);
+    std::optional<StateRoot> root =
+        StateRoot::open(state_root_path(context), MissingRoot::is_empty);
+    std::optional<ContainerDir> dir = root ? ContainerDir::find(*root, id) : std::nullopt;
+    if (!dir) {
+        throw_missing(id);
+    }
+    std::optional<spec::Record> record = dir->load();
+    if (!record) {
+        throw_error(ErrorKind::not_found, "container does not exist: the creation of " + id +
+                                              " is not finished, or was broken off (delete --force "
+                                              "cleans up)");
+    }
+    LiveInit init = find_init(*record, sys::open_proc().get());
+    Status status = detect_status(*dir, *record, init);
+    return {std::move(*dir), std::move(*record), std::move(init), status};
+}
+
+void kill_init(const LiveInit& init) {
+    if (!init.pidfd) {
+        return;
+    }
+    int errnum = sys::try_send_signal(init.pidfd.get(), SIGKILL);
+    if (errnum != 0 && errnum != ESRCH) {
+        throw_system(errnum, "kill the container's init");
+    }
+    if (!sys::wait_for_exit(init.pidfd.get(), std::chrono::seconds(10))) {
+        throw_error(ErrorKind::system, "the container's init does not end within 10 seconds of "
+                                       "SIGKILL: it hangs in the kernel");
+    }
+}
+
+std::string timestamp_now() {
+    struct timespec now {};
+    (void)::clock_gettime(CLOCK_REALTIME, &now);
+    struct tm utc {};
+    (void)::gmtime_r(&now.tv_sec, &utc);
+    std::array<char, 64> text{};
+    int length = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ",
+                               utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                               utc.tm_min, utc.tm_sec, now.tv_nsec);
+    return {text.data(), static_cast<std::size_t>(length)};
+}
+
+} // namespace coracle::container

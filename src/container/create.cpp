@@ -1,0 +1,91 @@
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/host/detect.h"
+#include "coracle/sys/procfs.h"
+#include "creation_private.h"
+#include "passed_fds_private.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace coracle::container {
+
+namespace {
+
+std::uint32_t listen_fds_of_environment() {
+    const char* text = std::getenv("LISTEN_FDS");
+    return text == nullptr ? 0 : static_cast<std::uint32_t>(parse_unsigned(text, 1024).value_or(0));
+}
+
+plan::LaunchOptions make_launch_options(const Context& context, const CreateOptions& options,
+                                        const Bundle& bundle, plan::GateKind gate) {
+    plan::LaunchOptions launch;
+    launch.id = options.id;
+    launch.bundle = bundle.path;
+    launch.gate = gate;
+    launch.pivot = !options.no_pivot;
+    launch.new_session_keyring = !options.no_new_keyring;
+    launch.preserve_fds = options.preserve_fds;
+    launch.listen_fds = listen_fds_of_environment();
+    const char* names = std::getenv("LISTEN_FDNAMES");
+    launch.listen_fd_names = names != nullptr ? names : "";
+    launch.systemd_cgroup = context.systemd_cgroup;
+    launch.cgroup_disabled = context.cgroup_disabled;
+    launch.strict = context.strict;
+    return launch;
+}
+
+} // namespace
+
+void require_passed_fds(std::uint32_t count) {
+    for (std::uint32_t number = 3; number < 3 + count; ++number) {
+        if (::fcntl(static_cast<int>(number), F_GETFD) < 0) {
+            int saved = errno;
+            throw_system(saved, "--preserve-fds: fd " + std::to_string(number) + " is not open");
+        }
+    }
+    // Linux >= 5.11; before it, the tail's close_range(2) does the same later.
+    (void)::syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+Decision decide(const Context& context, const CreateOptions& options, plan::GateKind gate,
+                int proc_fd) {
+    require_valid_id(options.id);
+    Decision decision;
+    decision.bundle = load_bundle(options.bundle, options.config);
+    decision.plan =
+        in_context([&] { return printable(decision.bundle.path) + "/" + options.config; },
+                   [&] {
+                       return plan::make_launch_plan(
+                           decision.bundle.config, host::detect_facts(proc_fd),
+                           make_launch_options(context, options, decision.bundle, gate));
+                   });
+    return decision;
+}
+
+void create(const Context& context, const CreateOptions& options) {
+    sys::Fd proc = sys::open_proc();
+    Decision decision = decide(context, options, plan::GateKind::socket, proc.get());
+    require_passed_fds(decision.plan.init.process.preserve_fds);
+    require_console(decision.plan, options, ConsoleHolder::socket);
+    Creation creation(context, options, decision, proc.get());
+    creation.bring_up();
+    creation.keep();
+}
+
+std::string describe_create(const Context& context, const CreateOptions& options) {
+    sys::Fd proc = sys::open_proc();
+    return plan::describe(decide(context, options, plan::GateKind::socket, proc.get()).plan);
+}
+
+std::string describe_run(const Context& context, const RunOptions& options) {
+    sys::Fd proc = sys::open_proc();
+    return plan::describe(
+        decide(context, options.create, plan::GateKind::channel, proc.get()).plan);
+}
+
+} // namespace coracle::container

@@ -1,0 +1,150 @@
+#include "creation_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/host/detect.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/procfs.h"
+#include "coracle/sys/socket.h"
+#include "pid_file_private.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace coracle::container {
+
+namespace {
+
+constexpr const char* supported_spec = "1.3.0";
+
+ContainerDir create_dir(const Context& context, const std::string& id) {
+    std::optional<StateRoot> root = StateRoot::open(state_root_path(context), MissingRoot::make);
+    return ContainerDir::create(*root, id);
+}
+
+sys::Fd connect_if_named(const std::string& path, const char* option) {
+    return path.empty() ? sys::Fd()
+                        : in_context([&] { return std::string(option); },
+                                     [&] { return sys::connect_stream(path); });
+}
+
+/// One message with one fd beside it, as conmon, containerd and go-runc read it.
+void send_fd(int socket, int fd, std::string_view text, const char* option) {
+    std::array<int, 1> fds{fd};
+    std::vector<std::uint8_t> data(text.begin(), text.end());
+    int errnum = sys::try_send_packet(socket, data, fds);
+    if (errnum != 0) {
+        throw_system(errnum, std::string(option) + ": send the fd");
+    }
+}
+
+std::vector<std::string> describe_degradations(const plan::LaunchPlan& plan,
+                                               const std::vector<plan::Degradation>& taken) {
+    std::vector<std::string> texts;
+    for (const std::vector<plan::Degradation>* list : {&plan.degradations, &taken}) {
+        for (const plan::Degradation& entry : *list) {
+            texts.push_back(entry.what + ": " + entry.why);
+        }
+    }
+    return texts;
+}
+
+} // namespace
+
+void require_console(const plan::LaunchPlan& plan, const CreateOptions& options,
+                     ConsoleHolder holder) {
+    bool terminal = plan.init.process.terminal;
+    bool socket = !options.console_socket.empty();
+    if (terminal && holder == ConsoleHolder::socket && !socket) {
+        throw_error(ErrorKind::usage, "process.terminal is true: cannot allocate tty if runc will "
+                                      "detach without setting console socket: give "
+                                      "--console-socket, or set terminal to false");
+    }
+    if (socket && (!terminal || holder == ConsoleHolder::foreground)) {
+        throw_error(ErrorKind::usage,
+                    "cannot use console socket if runc will not detach or allocate tty: leave "
+                    "--console-socket out");
+    }
+}
+
+Creation::Creation(const Context& context, const CreateOptions& options, const Decision& decision,
+                   int proc_fd)
+    : options_(options), decision_(decision), proc_fd_(proc_fd),
+      console_socket_(connect_if_named(options.console_socket, "--console-socket")),
+      pidfd_socket_(connect_if_named(options.pidfd_socket, "--pidfd-socket")),
+      dir_(create_dir(context, options.id)) {}
+
+Creation::~Creation() {
+    if (kept_) {
+        return;
+    }
+    launch_.reset(); // kills, so that nobody uses what is removed below
+    try {
+        if (pid_file_written_) {
+            remove_pid_file(options_.pid_file);
+        }
+        dir_.remove();
+    } catch (const Error&) { // catch: cleaning up after an error that is on its way already
+    }
+}
+
+spec::Record Creation::make_record() const {
+    spec::Record record;
+    record.oci_version = supported_spec;
+    record.id = options_.id;
+    record.bundle = decision_.bundle.path;
+    record.rootfs = decision_.plan.init.rootfs.path;
+    record.created = timestamp_now();
+    record.owner = host::effective_uid();
+    record.boot_id = sys::read_boot_id(proc_fd_);
+    record.pid_file = absolute_pid_file(options_.pid_file);
+    record.creator_pid = ::getpid();
+    record.degradations = describe_degradations(decision_.plan, {});
+    record.annotations = decision_.bundle.config.annotations;
+    return record;
+}
+
+void Creation::write_pid_file() {
+    if (!options_.pid_file.empty()) {
+        container::write_pid_file(options_.pid_file, options_.id, launch_->pid());
+        pid_file_written_ = true;
+    }
+}
+
+void Creation::hand_over_fds() {
+    if (console_socket_) {
+        sys::Fd console = launch_->take_console();
+        send_fd(console_socket_.get(), console.get(), "/dev/ptmx", "--console-socket");
+    }
+    if (pidfd_socket_) {
+        send_fd(pidfd_socket_.get(), launch_->pidfd(), "pidfd", "--pidfd-socket");
+    }
+}
+
+void Creation::bring_up() {
+    // The intent first: whatever happens from here on, `delete --force` finds it.
+    record_ = make_record();
+    dir_.save(record_);
+    if (decision_.plan.init.gate == plan::GateKind::socket) {
+        gate_ = dir_.listen_at_gate();
+    }
+    launch_ = std::make_unique<launch::Launch>(decision_.plan, proc_fd_, gate_ ? gate_.get() : -1);
+    launch_->bring_up();
+    gate_.reset();
+    hand_over_fds();
+
+    std::optional<sys::ProcessStat> stat = sys::find_process_stat(proc_fd_, launch_->pid());
+    if (!stat) {
+        throw_error(ErrorKind::system, "init has ended before it was recorded");
+    }
+    record_.pid = launch_->pid();
+    record_.start_time = stat->start_time;
+    record_.degradations = describe_degradations(decision_.plan, launch_->degraded());
+    dir_.save(record_);
+    write_pid_file();
+    launch_->commit();
+}
+
+} // namespace coracle::container

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "bundle_private.h"
+#include "context_private.h"
+#include "coracle/launch/launch.h"
+#include "coracle/plan/make_launch_plan.h"
+#include "coracle/sys/fd.h"
+
+#include <string>
+
+namespace coracle::container {
+
+/// A decided container: nothing has been changed yet.
+struct Decision {
+    Bundle bundle;
+    plan::LaunchPlan plan;
+};
+[[nodiscard]] Decision decide(const Context& context, const CreateOptions& options,
+                              plan::GateKind gate, int proc_fd);
+
+/// Who holds the terminal of a process that has one.
+enum class ConsoleHolder { socket, foreground };
+/// The rules between process.terminal, --console-socket and --detach. Throws: usage.
+void require_console(const plan::LaunchPlan& plan, const CreateOptions& options,
+                     ConsoleHolder holder);
+
+/// A container being made. Until keep() is called, its destruction takes everything away: the
+/// processes, the pid file, the state directory.
+class Creation {
+  public:
+    Creation(const Context& context, const CreateOptions& options, const Decision& decision,
+             int proc_fd);
+    Creation(const Creation&) = delete;
+    Creation& operator=(const Creation&) = delete;
+    Creation(Creation&&) = delete;
+    Creation& operator=(Creation&&) = delete;
+    ~Creation();
+
+    /// Init waits to be started, the record and the pid file are written, and init does not depend
+    /// on this process any more.
+    void bring_up();
+    /// GateKind::channel: the payload has been executed.
+    void start() { launch_->start(); }
+    /// The container stays.
+    void keep() noexcept { kept_ = true; }
+
+    [[nodiscard]] pid_t pid() const noexcept { return launch_->pid(); }
+    [[nodiscard]] int pidfd() const noexcept { return launch_->pidfd(); }
+    [[nodiscard]] sys::Fd take_console() noexcept { return launch_->take_console(); }
+    [[nodiscard]] const ContainerDir& dir() const noexcept { return dir_; }
+
+  private:
+    [[nodiscard]] spec::Record make_record() const;
+    void write_pid_file();
+    void hand_over_fds();
+
+    const CreateOptions& options_;
+    const Decision& decision_;
+    int proc_fd_;
+    sys::Fd console_socket_;
+    sys::Fd pidfd_socket_;
+    ContainerDir dir_;
+    spec::Record record_;
+    sys::Fd gate_;
+    std::unique_ptr<launch::Launch> launch_;
+    bool pid_file_written_ = false;
+    bool kept_ = false;
+};
+
+} // namespace coracle::container

@@ -1,0 +1,122 @@
+#include "foreground_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/terminal.h"
+#include "pump_private.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace coracle::container {
+
+namespace {
+
+using sys::Fd;
+
+Fd open_signals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    Fd signals{::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK)};
+    if (!signals) {
+        int saved = errno;
+        throw_system(saved, "signalfd");
+    }
+    return signals;
+}
+
+/// Reaps what has ended; init's status if it is among them.
+std::optional<int> reap(pid_t init, Orphans orphans) {
+    std::optional<int> result;
+    for (;;) {
+        int status = 0;
+        pid_t pid = ::waitpid(orphans == Orphans::adopt ? -1 : init, &status, WNOHANG);
+        if (pid <= 0) {
+            return result;
+        }
+        if (pid == init) {
+            result = status;
+        }
+        if (orphans == Orphans::none) {
+            return result;
+        }
+    }
+}
+
+/// Handles what has arrived; init's wait status once it has ended.
+std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int console,
+                                Orphans orphans) {
+    struct signalfd_siginfo info {};
+    while (::read(signals.get(), &info, sizeof info) == sizeof info) {
+        int signal = static_cast<int>(info.ssi_signo);
+        if (signal == SIGCHLD) {
+            std::optional<int> status = reap(init, orphans);
+            if (status) {
+                return status;
+            }
+        } else if (signal == SIGWINCH && console >= 0) {
+            sys::copy_window_size(STDIN_FILENO, console);
+        } else {
+            (void)sys::try_send_signal(pidfd, signal); // ESRCH: its end is on the way here
+        }
+    }
+    return std::nullopt;
+}
+
+int wait_without_terminal(const Fd& signals, pid_t init, int pidfd, Orphans orphans) {
+    for (;;) {
+        struct pollfd entry {
+            signals.get(), POLLIN, 0
+        };
+        (void)::poll(&entry, 1, -1);
+        std::optional<int> status = take_signals(signals, init, pidfd, -1, orphans);
+        if (status) {
+            return *status;
+        }
+    }
+}
+
+int wait_with_terminal(const Fd& signals, pid_t init, int pidfd, const Fd& console,
+                       Orphans orphans) {
+    sys::RawMode raw(STDIN_FILENO);
+    sys::copy_window_size(STDIN_FILENO, console.get());
+    TerminalPump pump(STDIN_FILENO, STDOUT_FILENO, console.get());
+    for (;;) {
+        std::array<struct pollfd, 4> entries{};
+        entries[0] = {signals.get(), POLLIN, 0};
+        pump.fill(entries[1], entries[2], entries[3]);
+        (void)::poll(entries.data(), entries.size(), -1);
+        pump.move(entries[1], entries[2], entries[3]);
+        std::optional<int> status = take_signals(signals, init, pidfd, console.get(), orphans);
+        if (status) {
+            pump.drain();
+            return *status;
+        }
+    }
+}
+
+} // namespace
+
+void block_signals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    if (::sigprocmask(SIG_SETMASK, &all, nullptr) != 0) {
+        int saved = errno;
+        throw_system(saved, "block signals");
+    }
+}
+
+int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans) {
+    Fd signals = open_signals();
+    // One that ended before the signalfd was there has left SIGCHLD pending: it is blocked.
+    return console ? wait_with_terminal(signals, init, pidfd, console, orphans)
+                   : wait_without_terminal(signals, init, pidfd, orphans);
+}
+
+} // namespace coracle::container

@@ -1,0 +1,96 @@
+#include "context_private.h"
+#include "coracle/base/error.h"
+#include "coracle/base/log.h"
+#include "coracle/base/text.h"
+#include "coracle/host/detect.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/procfs.h"
+
+#include <fcntl.h>
+
+namespace coracle::container {
+
+namespace {
+
+constexpr std::size_t max_passwd_bytes = std::size_t{4} << 20;
+
+/// The name of a uid in the host's own /etc/passwd, else "#uid".
+std::string owner_name(std::uint32_t uid) {
+    std::string fallback = "#" + std::to_string(uid);
+    try {
+        std::string text = sys::read_regular_file(AT_FDCWD, "/etc/passwd", max_passwd_bytes);
+        for (std::string_view line : split(text, '\n')) {
+            std::vector<std::string_view> fields = split(line, ':');
+            if (fields.size() == 7 && parse_unsigned(fields[2], UINT32_MAX) == uid) {
+                return std::string(fields[0]);
+            }
+        }
+    } catch (const Error&) { // catch: the number says it as well
+    }
+    return fallback;
+}
+
+spec::ContainerView make_view(const spec::Record& record, Status status) {
+    spec::ContainerView view;
+    view.oci_version = record.oci_version;
+    view.id = record.id;
+    view.pid = status == Status::created || status == Status::running ? record.pid : 0;
+    view.status = name_of(status);
+    view.bundle = record.bundle;
+    view.rootfs = record.rootfs;
+    view.created = record.created;
+    view.annotations = record.annotations;
+    view.degradations = record.degradations;
+    return view;
+}
+
+/// Nothing for a directory whose container is just being made or deleted.
+std::optional<spec::ContainerView> find_view(const StateRoot& root, const std::string& id,
+                                             int proc_fd) {
+    try {
+        std::optional<ContainerDir> dir = ContainerDir::find(root, id);
+        std::optional<spec::Record> record = dir ? dir->load() : std::nullopt;
+        if (!record) {
+            return std::nullopt;
+        }
+        LiveInit init = find_init(*record, proc_fd);
+        return make_view(*record, detect_status(*dir, *record, init));
+    } catch (const Error& error) { // catch: one bad entry does not hide the others
+        log::warning(error.text());
+        return std::nullopt;
+    }
+}
+
+} // namespace
+
+spec::ContainerView state(const Context& context, const std::string& id) {
+    Found found = require_container(context, id);
+    spec::ContainerView view = make_view(found.record, found.status);
+    view.owner = owner_name(found.record.owner);
+    return view;
+}
+
+std::vector<spec::ContainerView> list(const Context& context) {
+    std::vector<spec::ContainerView> views;
+    std::optional<StateRoot> root =
+        StateRoot::open(state_root_path(context), MissingRoot::is_empty);
+    if (!root) {
+        return views;
+    }
+    sys::Fd proc = sys::open_proc();
+    std::string owner;
+    for (const std::string& id : root->ids()) {
+        std::optional<spec::ContainerView> view = find_view(*root, id, proc.get());
+        if (!view) {
+            continue;
+        }
+        if (owner.empty()) { // every record is the caller's own
+            owner = owner_name(host::effective_uid());
+        }
+        view->owner = owner;
+        views.push_back(std::move(*view));
+    }
+    return views;
+}
+
+} // namespace coracle::container

@@ -1,0 +1,117 @@
+#include "pump_private.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace coracle::container {
+
+namespace {
+
+constexpr std::size_t buffer_bytes = 16 * 1024;
+constexpr char end_of_transmission = '\x04'; // the line discipline's VEOF: termios(3)
+
+short events_if(bool wanted, short events) {
+    return wanted ? events : static_cast<short>(0);
+}
+
+/// Appends what is there; false at the end of the file.
+bool read_some(int fd, std::string& buffer) {
+    std::array<char, buffer_bytes> chunk{};
+    ssize_t got = ::read(fd, chunk.data(), chunk.size());
+    if (got > 0) {
+        buffer.append(chunk.data(), static_cast<std::size_t>(got));
+        return true;
+    }
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/// Takes what could be written off the buffer; false if nobody reads any more.
+bool write_some(int fd, std::string& buffer) {
+    ssize_t done = ::write(fd, buffer.data(), buffer.size());
+    if (done >= 0) {
+        buffer.erase(0, static_cast<std::size_t>(done));
+        return true;
+    }
+    return errno == EAGAIN || errno == EINTR;
+}
+
+} // namespace
+
+TerminalPump::TerminalPump(int input, int output, int console)
+    : input_(input), output_(output), console_(console) {
+    int flags = ::fcntl(console, F_GETFL);
+    (void)::fcntl(console, F_SETFL, flags | O_NONBLOCK);
+}
+
+void TerminalPump::fill(struct pollfd& input, struct pollfd& output, struct pollfd& console) const {
+    bool want_input = input_open_ && to_console_.empty();
+    input = {want_input ? input_ : -1, POLLIN, 0};
+    output = {to_output_.empty() ? -1 : output_, POLLOUT, 0};
+    short wanted = events_if(to_output_.empty(), POLLIN);
+    wanted = static_cast<short>(wanted | events_if(!to_console_.empty(), POLLOUT));
+    console = {console_open_ && wanted != 0 ? console_ : -1, wanted, 0};
+}
+
+void TerminalPump::move(const struct pollfd& input, const struct pollfd& output,
+                        const struct pollfd& console) {
+    if ((console.revents & POLLOUT) != 0) {
+        write_console();
+    }
+    if ((console.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+        read_console();
+    }
+    if (output.revents != 0) {
+        write_output();
+    }
+    if (input.revents != 0) {
+        read_input();
+    }
+}
+
+void TerminalPump::read_input() {
+    if (read_some(input_, to_console_)) {
+        return;
+    }
+    input_open_ = false;
+    if (::isatty(input_) == 0) { // a payload that reads to the end shall see one
+        to_console_.push_back(end_of_transmission);
+    }
+}
+
+void TerminalPump::read_console() {
+    if (to_output_.empty() && !read_some(console_, to_output_)) {
+        console_open_ = false; // EIO: nobody has the peer open any more
+    }
+}
+
+void TerminalPump::write_console() {
+    if (!write_some(console_, to_console_)) {
+        to_console_.clear();
+    }
+}
+
+void TerminalPump::write_output() {
+    if (!write_some(output_, to_output_)) {
+        to_output_.clear();
+    }
+}
+
+void TerminalPump::drain() {
+    for (;;) {
+        while (!to_output_.empty()) {
+            struct pollfd entry {
+                output_, POLLOUT, 0
+            };
+            (void)::poll(&entry, 1, -1);
+            write_output();
+        }
+        std::size_t before = to_output_.size();
+        if (!console_open_ || !read_some(console_, to_output_) || to_output_.size() == before) {
+            return;
+        }
+    }
+}
+
+} // namespace coracle::container

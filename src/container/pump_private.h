@@ -1,0 +1,38 @@
+#pragma once
+
+#include <poll.h>
+#include <string>
+
+namespace coracle::container {
+
+/// Carries bytes between the standard streams and a terminal's manager end. Nothing is lost and
+/// nothing blocks: what the other side does not take yet waits here, and reading pauses meanwhile.
+class TerminalPump {
+  public:
+    /// Borrows the fds; `console` is made non-blocking.
+    TerminalPump(int input, int output, int console);
+
+    /// What to poll for; an fd of -1 is not polled.
+    void fill(struct pollfd& input, struct pollfd& output, struct pollfd& console) const;
+    /// Moves what poll found.
+    void move(const struct pollfd& input, const struct pollfd& output,
+              const struct pollfd& console);
+    /// After the payload's end: what is still in the terminal goes out.
+    void drain();
+
+  private:
+    void read_input();
+    void read_console();
+    void write_console();
+    void write_output();
+
+    int input_;
+    int output_;
+    int console_;
+    bool input_open_ = true;
+    bool console_open_ = true;
+    std::string to_console_;
+    std::string to_output_;
+};
+
+} // namespace coracle::container

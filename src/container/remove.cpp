@@ -1,0 +1,57 @@
+#include "context_private.h"
+#include "coracle/base/error.h"
+#include "coracle/base/log.h"
+#include "coracle/sys/procfs.h"
+#include "pid_file_private.h"
+
+namespace coracle::container {
+
+namespace {
+
+/// The record, if it can be had. With force, one that cannot be read does not keep the directory:
+/// a process it may have named is then unknown, which is said.
+std::optional<spec::Record> load_record(const ContainerDir& dir, Force force) {
+    try {
+        return dir.load();
+    } catch (const Error& error) { // catch: force removes what cannot be read
+        if (force == Force::no || error.kind() == ErrorKind::denied) {
+            throw;
+        }
+        log::warning(error.text() + ": removed without knowing its process");
+        return std::nullopt;
+    }
+}
+
+void remove_locked(const ContainerDir& dir, const std::string& id, Force force) {
+    std::optional<spec::Record> record = load_record(dir, force);
+    if (record) {
+        LiveInit init = find_init(*record, sys::open_proc().get());
+        bool running = detect_status(dir, *record, init) == Status::running;
+        if (running && force == Force::no) {
+            throw_error(ErrorKind::wrong_state,
+                        "cannot delete container " + id +
+                            " that is not stopped: running (kill it first, or give --force)");
+        }
+        kill_init(init);
+        remove_pid_file_temporary(record->pid_file, id);
+    }
+    dir.remove();
+}
+
+} // namespace
+
+void remove(const Context& context, const std::string& id, Force force) {
+    require_valid_id(id);
+    std::optional<StateRoot> root =
+        StateRoot::open(state_root_path(context), MissingRoot::is_empty);
+    std::optional<ContainerDir> dir = root ? ContainerDir::find(*root, id) : std::nullopt;
+    if (!dir || !dir->lock()) {
+        if (force == Force::yes) {
+            return;
+        }
+        throw_error(ErrorKind::not_found, "container does not exist: " + id);
+    }
+    remove_locked(*dir, id, force);
+}
+
+} // namespace coracle::container

@@ -1,0 +1,47 @@
+#include "coracle/base/error.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+#include "creation_private.h"
+#include "foreground_private.h"
+#include "passed_fds_private.h"
+
+namespace coracle::container {
+
+namespace {
+
+int run_in_foreground(Creation& creation, const RunOptions& options, Orphans orphans) {
+    creation.start();
+    int status = attend(creation.pid(), creation.pidfd(), creation.take_console(), orphans);
+    if (options.keep) {
+        creation.keep();
+    }
+    return sys::exit_code_of(status);
+}
+
+} // namespace
+
+int run(const Context& context, const RunOptions& options) {
+    sys::Fd proc = sys::open_proc();
+    Decision decision = decide(context, options.create, plan::GateKind::channel, proc.get());
+    require_passed_fds(decision.plan.init.process.preserve_fds);
+    require_console(decision.plan, options.create,
+                    options.detach ? ConsoleHolder::socket : ConsoleHolder::foreground);
+    Orphans orphans = Orphans::none;
+    if (!options.detach) {
+        block_signals();
+        if (!decision.plan.init.own_pid_namespace) {
+            sys::become_subreaper();
+            orphans = Orphans::adopt;
+        }
+    }
+    Creation creation(context, options.create, decision, proc.get());
+    creation.bring_up();
+    if (!options.detach) {
+        return run_in_foreground(creation, options, orphans);
+    }
+    creation.start();
+    creation.keep();
+    return 0;
+}
+
+} // namespace coracle::container
