@@ -91,7 +91,9 @@ int wait_with_terminal(const Fd& signals, pid_t init, int pidfd, const Fd& conso
         std::array<struct pollfd, 4> entries{};
         entries[0] = {signals.get(), POLLIN, 0};
         pump.fill(entries[1], entries[2], entries[3]);
-        (void)::poll(entries.data(), entries.size(), -1);
+        if (::poll(entries.data(), entries.size(), pump.patience()) == 0) {
+            pump.repeat_end();
+        }
         pump.move(entries[1], entries[2], entries[3]);
         std::optional<int> status = take_signals(signals, init, pidfd, console.get(), orphans);
         if (status) {

@@ -75,7 +75,17 @@ void TerminalPump::read_input() {
         return;
     }
     input_open_ = false;
-    if (::isatty(input_) == 0) { // a payload that reads to the end shall see one
+    repeats_end_ = ::isatty(input_) == 0; // a payload that reads to the end shall see one
+    repeat_end();
+}
+
+int TerminalPump::patience() const {
+    constexpr int pause = 200;
+    return repeats_end_ ? pause : -1;
+}
+
+void TerminalPump::repeat_end() {
+    if (repeats_end_ && to_console_.empty()) {
         to_console_.push_back(end_of_transmission);
     }
 }

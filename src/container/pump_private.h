@@ -17,6 +17,11 @@ class TerminalPump {
     /// Moves what poll found.
     void move(const struct pollfd& input, const struct pollfd& output,
               const struct pollfd& console);
+    /// How long poll may wait, in milliseconds; -1 for ever.
+    [[nodiscard]] int patience() const;
+    /// The wait is over and nothing came: says again that the input has ended. A program that sets
+    /// its terminal up flushes what was typed before, and the end of a file stays its end.
+    void repeat_end();
     /// After the payload's end: what is still in the terminal goes out.
     void drain();
 
@@ -31,6 +36,7 @@ class TerminalPump {
     int console_;
     bool input_open_ = true;
     bool console_open_ = true;
+    bool repeats_end_ = false; ///< the input is not a terminal and has ended
     std::string to_console_;
     std::string to_output_;
 };

@@ -71,8 +71,8 @@ struct Launch::State {
     Fd console;
     std::vector<plan::Degradation> degraded;
 
-    State(const plan::LaunchPlan& plan_, int proc_fd_, int gate_)
-        : plan(plan_), proc_fd(proc_fd_), gate(gate_) {}
+    State(const plan::LaunchPlan& launch_plan, int proc, int listener)
+        : plan(launch_plan), proc_fd(proc), gate(listener) {}
 
     /// The next message, from `child`, within the deadline.
     Received receive(Child& child, const char* role);
@@ -80,7 +80,7 @@ struct Launch::State {
     Received require(Child& child, const char* role);
     void clone_intermediate(const std::vector<OpenNamespace>& joined, int private_copy);
     void map_ids();
-    void send_everything();
+    void let_init_go_on();
     void adopt_init();
 };
 
@@ -136,11 +136,11 @@ void Launch::State::map_ids() {
     channel.send_id_map_done();
 }
 
-/// All that init needs is in its queue before it asks.
-void Launch::State::send_everything() {
-    channel.send_plan(plan.init, gate);
+/// Init cannot become ready before CgroupReady, so that its Ready never overtakes the
+/// intermediate's InitStarted.
+void Launch::State::let_init_go_on() {
     channel.send_cgroup_ready();
-    if (plan.seccomp) { // compiled while init sets up
+    if (plan.seccomp) { // compiled while init mounts
         channel.send_filter(security::compile_seccomp(*plan.seccomp));
     }
 }
@@ -174,8 +174,9 @@ void Launch::bring_up() {
     sys::write_all(private_copy.get(), private_copy_image(), "the private copy");
     sys::seal(private_copy.get());
     state.map_ids();
-    state.send_everything();
+    state.channel.send_plan(state.plan.init, state.gate); // waits in the queue for init's execve
     state.adopt_init();
+    state.let_init_go_on();
     Received received = state.receive(state.init, "init");
     if (std::holds_alternative<Console>(received.message) && received.fds.size() == 1) {
         state.console = std::move(received.fds.front());

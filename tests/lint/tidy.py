@@ -65,7 +65,8 @@ def main():
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             found = list(pool.map(lambda file: check_file(folder, file), files))
         found.append(check_bad_example(folder))
-    faults = sorted({line.replace(f"{ROOT}/", "") for lines in found for line in lines})
+    faults = sorted({re.sub(r"^[^:]*/\.\./", "", line).replace(f"{ROOT}/", "")
+                     for lines in found for line in lines})
     if not files:
         faults.append("no source file in the compilation database")
     print("\n".join(faults))
