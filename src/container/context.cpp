@@ -1,15 +1,14 @@
 #include "context_private.h"
 
 #include "coracle/base/error.h"
+#include "coracle/base/text.h"
 #include "coracle/host/detect.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fcntl.h>
@@ -86,13 +85,10 @@ void kill_init(const LiveInit& init) {
 std::string timestamp_now() {
     struct timespec now {};
     (void)::clock_gettime(CLOCK_REALTIME, &now);
-    struct tm utc {};
-    (void)::gmtime_r(&now.tv_sec, &utc);
-    std::array<char, 64> text{};
-    int length = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ",
-                               utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                               utc.tm_min, utc.tm_sec, now.tv_nsec);
-    return {text.data(), static_cast<std::size_t>(length)};
+    std::string text = format_time(now.tv_sec);
+    std::string nanoseconds = std::to_string(now.tv_nsec);
+    text.pop_back(); // the Z comes after the fraction
+    return text + "." + std::string(9 - nanoseconds.size(), '0') + nanoseconds + "Z";
 }
 
 } // namespace coracle::container

@@ -99,7 +99,8 @@ std::string default_state_root(const RootInputs& inputs) {
 
 std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot missing) {
     if (!path.starts_with('/') || clean_absolute(path) == "/") {
-        throw_error(ErrorKind::usage, "--root " + printable(path) + ": must be a directory below /");
+        throw_error(ErrorKind::usage,
+                    "--root " + printable(path) + ": must be a directory below /");
     }
     std::string clean = clean_absolute(path);
     Fd fd;

@@ -104,7 +104,8 @@ void transfer_enum(Archive& archive, Enum& value, std::remove_const_t<Enum> last
 }
 
 template <class Archive>
-void transfer_text(Archive& archive, std::conditional_t<Archive::reads, std::string, const std::string>& value) {
+void transfer_text(Archive& archive,
+                   std::conditional_t<Archive::reads, std::string, const std::string>& value) {
     if constexpr (Archive::reads) {
         value.resize(archive.length());
         archive.bytes(value.data(), value.size());

@@ -75,8 +75,8 @@ void ChildEnd::send_console(int manager) {
 void ChildEnd::send_failed(Stage stage, const Error& error) noexcept {
     constexpr std::size_t max_text = 3 * 1024;
     try {
-        (void)try_send(Failed{stage, error.kind(), error.errnum(),
-                              error.text().substr(0, max_text)});
+        (void)try_send(
+            Failed{stage, error.kind(), error.errnum(), error.text().substr(0, max_text)});
     } catch (...) { // catch: out of memory while reporting; EOF says the rest
     }
 }

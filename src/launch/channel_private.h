@@ -42,6 +42,7 @@ class ParentEnd : public ChannelEnd {
   public:
     using ChannelEnd::ChannelEnd;
     void send_id_map_done() { post(IdMapDone{}); }
+    void send_copy_ready() { post(CopyReady{}); }
     /// `gate` is borrowed; -1 for GateKind::channel.
     void send_plan(const plan::InitPlan& plan, int gate);
     void send_cgroup_ready() { post(CgroupReady{}); }

@@ -43,8 +43,7 @@ int check_executable(const std::string& path) noexcept {
 [[noreturn]] void throw_not_executable(const std::string& program, int errnum) {
     std::string text = "exec \"" + printable(program) + "\"";
     if (errnum == EISDIR) { // managers look for "permission denied"
-        throw Error(ErrorKind::system,
-                    text + ": Permission denied (it is a directory)", EACCES);
+        throw Error(ErrorKind::system, text + ": Permission denied (it is a directory)", EACCES);
     }
     throw_system(errnum, errnum == ENOENT ? text + ": stat " + printable(program) : text);
 }
@@ -61,8 +60,8 @@ std::string find_executable(const std::string& program, const std::vector<std::s
     }
     int refused = 0;
     for (std::string_view directory : split(find_path(env), ':')) {
-        std::string path = directory.empty() ? "./" + program
-                                             : std::string(directory) + "/" + program;
+        std::string path =
+            directory.empty() ? "./" + program : std::string(directory) + "/" + program;
         int errnum = check_executable(path);
         if (errnum == 0) {
             return path;
@@ -74,7 +73,8 @@ std::string find_executable(const std::string& program, const std::vector<std::s
     if (refused != 0) {
         throw_not_executable(program, refused);
     }
-    throw_system(ENOENT, "exec: \"" + printable(program) + "\": executable file not found in $PATH");
+    throw_system(ENOENT,
+                 "exec: \"" + printable(program) + "\": executable file not found in $PATH");
 }
 
 } // namespace coracle::launch

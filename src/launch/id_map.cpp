@@ -13,8 +13,7 @@ namespace coracle::launch {
 
 namespace {
 
-void write_map(const std::vector<plan::IdMapping>& map, int proc_fd, pid_t pid,
-               const char* name) {
+void write_map(const std::vector<plan::IdMapping>& map, int proc_fd, pid_t pid, const char* name) {
     std::string text = make_map_text(map);
     int errnum = sys::try_write_file(proc_fd, sys::proc_path(pid, name), text);
     if (errnum == 0) {

@@ -52,11 +52,27 @@ void become_container_root(const plan::LaunchPlan& plan) {
     }
 }
 
+struct InitStart {
+    int private_copy;
+    ChildEnd& channel;
+};
+
+/// Executes the private copy once it is complete, on the intermediate's memory until then.
 /// Runs in: init, before its first execve.
-[[noreturn]] void become_init(int private_copy, ChildEnd& channel) {
-    sys::set_parent_death_signal();
-    sys::keep_over_exec(channel.fd());
-    sys::execute_fd(private_copy, {"coracle-init", std::to_string(channel.fd())});
+int become_init(void* argument) noexcept {
+    InitStart& start = *static_cast<InitStart*>(argument);
+    try {
+        sys::set_parent_death_signal();
+        sys::set_process_name("init:begin");
+        (void)start.channel.require<CopyReady>();
+        sys::keep_over_exec(start.channel.fd());
+        sys::execute_fd(start.private_copy, {"coracle-init", std::to_string(start.channel.fd())});
+    } catch (const Error& error) { // catch: a role's edge
+        start.channel.send_failed(Stage::begin, error);
+    } catch (const std::exception& error) { // catch: a role's edge
+        start.channel.send_failed(Stage::begin, Error(ErrorKind::internal, error.what()));
+    }
+    ::_exit(1);
 }
 
 void bring_up(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& joined,
@@ -84,10 +100,8 @@ void bring_up(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& jo
     enter(Stage::unshare);
     sys::unshare_namespaces(new_namespace_flags(plan));
 
-    pid_t init = sys::clone_process(sys::CloneParent::callers_parent);
-    if (init == 0) {
-        become_init(private_copy, channel);
-    }
+    InitStart start{private_copy, channel};
+    pid_t init = sys::start_sibling(become_init, &start);
     channel.send_init_started(init);
 }
 

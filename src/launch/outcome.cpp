@@ -69,7 +69,9 @@ void require_executed(int proc_fd, pid_t pid, int pidfd) {
 
 void throw_ended(const std::string& stage, int status, const char* role) {
     std::string text = std::string(role) + " " + sys::describe_wait_status(status);
-    text += stage.empty() ? " before it was ready" : " at stage " + stage + ", before the program of the container was executed";
+    text += stage.empty()
+                ? " before it was ready"
+                : " at stage " + stage + ", before the program of the container was executed";
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
         text += " (a seccomp filter of the host or the container forbids a system call that is "
                 "needed)";

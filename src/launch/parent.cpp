@@ -10,12 +10,10 @@
 #include "id_map_private.h"
 #include "intermediate_private.h"
 #include "outcome_private.h"
+#include "private_copy_private.h"
 
 #include <cerrno>
 #include <csignal>
-
-extern "C" const char coracle_init_image_begin[]; // NOLINT: symbols of init_image.S
-extern "C" const char coracle_init_image_end[];   // NOLINT
 
 namespace coracle::launch {
 
@@ -24,11 +22,6 @@ namespace {
 using sys::Fd;
 
 constexpr std::chrono::seconds step_deadline{30};
-
-std::string_view private_copy_image() noexcept {
-    return {coracle_init_image_begin,
-            static_cast<std::size_t>(coracle_init_image_end - coracle_init_image_begin)};
-}
 
 /// A process of ours: known by pidfd, reaped once.
 struct Child {
@@ -87,10 +80,10 @@ struct Launch::State {
 Received Launch::State::receive(Child& child, const char* role) {
     sys::Ready ready = sys::wait_readable(channel.fd(), child.pidfd.get(), step_deadline);
     if (ready == sys::Ready::neither) {
-        throw_error(ErrorKind::system,
-                    std::string(role) + " does not answer within " +
-                        std::to_string(step_deadline.count()) + " seconds at stage " +
-                        find_stage_name(proc_fd, child.pid));
+        throw_error(ErrorKind::system, std::string(role) + " does not answer within " +
+                                           std::to_string(step_deadline.count()) +
+                                           " seconds at stage " +
+                                           find_stage_name(proc_fd, child.pid));
     }
     std::optional<Received> received =
         ready == sys::Ready::first ? channel.receive() : std::nullopt;
@@ -108,18 +101,17 @@ template <class Expected>
 Received Launch::State::require(Child& child, const char* role) {
     Received received = receive(child, role);
     if (!std::holds_alternative<Expected>(received.message)) {
-        throw_error(ErrorKind::internal, std::string(role) + " sent an unexpected " +
-                                             name_of(received.message));
+        throw_error(ErrorKind::internal,
+                    std::string(role) + " sent an unexpected " + name_of(received.message));
     }
     return received;
 }
 
-void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined,
-                                       int private_copy) {
+void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined, int private_copy) {
     auto [parent_end, child_end] = sys::make_packet_pair();
     channel = ParentEnd(std::move(parent_end));
     ChildEnd child_channel(std::move(child_end));
-    pid_t pid = sys::clone_process(sys::CloneParent::caller);
+    pid_t pid = sys::clone_process();
     if (pid == 0) {
         // Only its own end: a copy of ours would keep it from seeing that the parent is gone.
         channel.close();
@@ -170,10 +162,9 @@ void Launch::bring_up() {
     std::vector<OpenNamespace> joined = open_namespaces(state.plan);
     Fd private_copy = sys::make_memory_file("coracle-init", sys::MemoryFile::executable);
     state.clone_intermediate(joined, private_copy.get());
-    // While the intermediate unshares; it waits for IdMapDone before anyone executes the copy.
-    sys::write_all(private_copy.get(), private_copy_image(), "the private copy");
-    sys::seal(private_copy.get());
     state.map_ids();
+    fill_private_copy(private_copy.get()); // while the intermediate unshares the rest
+    state.channel.send_copy_ready();
     state.channel.send_plan(state.plan.init, state.gate); // waits in the queue for init's execve
     state.adopt_init();
     state.let_init_go_on();
@@ -224,10 +215,6 @@ void Launch::start() {
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }
     require_executed(state.proc_fd, state.init.pid, state.init.pidfd.get());
-}
-
-std::size_t private_copy_bytes() noexcept {
-    return private_copy_image().size();
 }
 
 std::string seccomp_library_version() {

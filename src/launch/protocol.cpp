@@ -92,6 +92,8 @@ void fields(A& /*a*/, Of<A, NeedIdMap>& /*v*/) {}
 template <class A>
 void fields(A& /*a*/, Of<A, IdMapDone>& /*v*/) {}
 template <class A>
+void fields(A& /*a*/, Of<A, CopyReady>& /*v*/) {}
+template <class A>
 void fields(A& a, Of<A, InitStarted>& v) {
     transfer(a, v.pid);
 }
@@ -165,8 +167,8 @@ Message decode(std::span<const std::uint8_t> data) {
 
 const char* name_of(const Message& message) noexcept {
     constexpr std::array<const char*, std::variant_size_v<Message>> names{
-        "NeedIdMap", "IdMapDone", "InitStarted", "InitPlan",  "CgroupReady", "Filter",
-        "Console",   "Ready",     "Committed",   "Start",     "Accepted",    "Failed"};
+        "NeedIdMap", "IdMapDone", "CopyReady", "InitStarted", "InitPlan", "CgroupReady", "Filter",
+        "Console",   "Ready",     "Committed", "Start",       "Accepted", "Failed"};
     return names.at(message.index());
 }
 

@@ -14,12 +14,14 @@
 ///
 ///     parent P                       intermediate M                    init I
 ///     clone M ─────────────────────► join what the outer user namespace owns
-///     fill the private copy          unshare(CLONE_NEWUSER)
+///                                    unshare(CLONE_NEWUSER)
 ///          ◄─ NeedIdMap ──────────── (sent without a new user namespace too: P's cue)
 ///     write maps
 ///          ── IdMapDone ───────────► become the container's root; join and unshare the rest
+///     fill the private copy          clone I (CLONE_PARENT)
+///          ── CopyReady ─────────────────────────────────────────────► execute the private copy
 ///          ── InitPlan + gate ───────────────────────────────────────► (read after I's execve)
-///          ◄─ InitStarted{pid} ───── clone I (CLONE_PARENT), exit      execute the private copy
+///          ◄─ InitStarted{pid} ───── exit
 ///     reap M, pidfd of I             session, keyring, hostname, loopback
 ///          ── CgroupReady ───────────────────────────────────────────► cgroup namespace, mounts
 ///          ── Filter ────────────────────────────────────────────────► (only with seccomp)
@@ -37,6 +39,7 @@ namespace coracle::launch {
 
 struct NeedIdMap {};
 struct IdMapDone {};
+struct CopyReady {};
 struct InitStarted {
     std::int32_t pid = 0;
 };
@@ -63,8 +66,9 @@ struct Failed {
     std::string text;
 };
 
-using Message = std::variant<NeedIdMap, IdMapDone, InitStarted, InitPlanMessage, CgroupReady,
-                             Filter, Console, ReadyMessage, Committed, Start, Accepted, Failed>;
+using Message =
+    std::variant<NeedIdMap, IdMapDone, CopyReady, InitStarted, InitPlanMessage, CgroupReady, Filter,
+                 Console, ReadyMessage, Committed, Start, Accepted, Failed>;
 
 /// The bytes of a message: its index, then its fields.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);

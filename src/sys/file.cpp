@@ -8,6 +8,7 @@
 #include <climits>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #ifndef MFD_EXEC
@@ -88,6 +89,24 @@ void write_all(int fd, std::string_view data, const std::string& name) {
         }
         data.remove_prefix(static_cast<std::size_t>(done));
     }
+}
+
+bool try_copy_range(int from, off_t offset, std::size_t size, int to) {
+    for (std::size_t left = size; left > 0;) {
+        ssize_t done = ::sendfile(to, from, &offset, left);
+        int saved = errno;
+        if (done < 0 && saved == EINTR) {
+            continue;
+        }
+        if (done <= 0 && left == size) {
+            return false;
+        }
+        if (done <= 0) {
+            throw_system(done == 0 ? EIO : saved, "copy between files");
+        }
+        left -= static_cast<std::size_t>(done);
+    }
+    return true;
 }
 
 int try_write_file(int dir_fd, const std::string& path, std::string_view data) noexcept {

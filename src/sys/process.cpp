@@ -4,12 +4,14 @@
 #include "coracle/base/names.h"
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -18,17 +20,30 @@
 
 namespace coracle::sys {
 
-pid_t clone_process(CloneParent parent) {
+pid_t clone_process() {
     struct clone_args args {};
-    // With CLONE_PARENT the new process has our own exit signal, and clone3 wants 0 here.
-    args.flags = parent == CloneParent::callers_parent ? CLONE_PARENT : 0;
-    args.exit_signal = parent == CloneParent::callers_parent ? 0 : SIGCHLD;
+    args.exit_signal = SIGCHLD;
     long pid = ::syscall(SYS_clone3, &args, sizeof args);
     if (pid < 0) {
         int saved = errno;
         throw_system(saved, "clone3");
     }
     return static_cast<pid_t>(pid);
+}
+
+pid_t start_sibling(int (*role)(void*), void* argument) {
+    constexpr std::size_t stack_bytes = std::size_t{256} << 10;
+    std::vector<char> stack(stack_bytes);
+    constexpr std::size_t alignment = 16;
+    char* top = stack.data() + stack_bytes;
+    top -= std::bit_cast<std::uintptr_t>(top) % alignment;
+    // The exit signal is the caller's own with CLONE_PARENT.
+    pid_t pid = ::clone(role, top, CLONE_VM | CLONE_VFORK | CLONE_PARENT, argument);
+    if (pid < 0) {
+        int saved = errno;
+        throw_system(saved, "clone");
+    }
+    return pid;
 }
 
 int try_open_pidfd(pid_t pid, Fd& result) noexcept {

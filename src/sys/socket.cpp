@@ -4,6 +4,7 @@
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -144,12 +145,34 @@ int try_send_packet(int socket, std::span<const std::uint8_t> data,
     return sent < 0 ? errno : 0;
 }
 
+namespace {
+
+/// Waits for the next packet; its length, 0 if the peer has closed.
+ssize_t peek_packet(int socket) {
+    for (;;) {
+        ssize_t length = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+        int saved = errno;
+        if (length >= 0) {
+            return length;
+        }
+        if (saved == ECONNRESET) { // the peer closed with a packet of ours unread
+            return 0;
+        }
+        if (saved != EINTR) {
+            throw_system(saved, "receive from the other process");
+        }
+    }
+}
+
+} // namespace
+
 Packet receive_packet(int socket, std::size_t limit) {
     Packet packet;
-    packet.data.resize(limit);
+    ssize_t length = peek_packet(socket);
+    packet.data.resize(std::min(static_cast<std::size_t>(length), limit));
     struct iovec part {};
     part.iov_base = packet.data.data();
-    part.iov_len = limit;
+    part.iov_len = packet.data.size();
     alignas(struct cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
     struct msghdr message {};
     message.msg_iov = &part;

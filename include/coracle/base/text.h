@@ -28,6 +28,9 @@ namespace coracle {
 /// U+FFFD.
 [[nodiscard]] std::string escape_json(std::string_view text);
 
+/// A time since the epoch as RFC 3339 in UTC: "2026-01-02T03:04:05Z".
+[[nodiscard]] std::string format_time(long seconds);
+
 /// Whether `text` is one component of a path: not empty, no '/', not "." or "..", no NUL.
 [[nodiscard]] bool is_path_component(std::string_view text) noexcept;
 /// Lexical clean-up: no doubled or trailing '/', no "." and "..", which never climbs above "/".

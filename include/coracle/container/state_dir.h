@@ -22,8 +22,8 @@ void require_valid_id(const std::string& id);
 struct RootInputs {
     std::uint32_t euid = 0;
     bool initial_user_namespace = true;
-    std::string xdg_runtime_dir; ///< empty: unset
-    std::string user;            ///< $USER, empty: unset
+    std::string xdg_runtime_dir;  ///< empty: unset
+    std::string user;             ///< $USER, empty: unset
     bool run_user_exists = false; ///< /run/user/UID is there and the caller's
 };
 /// /run/coracle for real root, else $XDG_RUNTIME_DIR/coracle, /run/user/UID/coracle or, last,

@@ -30,6 +30,11 @@ namespace coracle::sys {
 /// Writes all of `data`. Throws: system, naming `name`.
 void write_all(int fd, std::string_view data, const std::string& name);
 
+/// Copies `size` bytes at `offset` of one file to the current offset of another inside the kernel.
+/// False, with nothing written, if the kernel does not do that. Throws: system if it stops midway.
+/// Source: sendfile(2).
+[[nodiscard]] bool try_copy_range(int from, off_t offset, std::size_t size, int to);
+
 /// Writes a whole small file of /proc or /sys with one write(2). Throws: system, naming the path.
 void write_file(int dir_fd, const std::string& path, std::string_view data);
 /// The same, or the errno.

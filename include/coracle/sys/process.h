@@ -11,15 +11,15 @@
 
 namespace coracle::sys {
 
-/// Whose child a clone is.
-enum class CloneParent {
-    caller,
-    callers_parent, ///< CLONE_PARENT: the caller's own parent waits for it
-};
-
 /// A clone of this process, as fork(2) makes it: 0 in the child. The caller must have one thread.
 /// Throws: system. Source: clone3(2), Linux >= 5.3.
-[[nodiscard]] pid_t clone_process(CloneParent parent);
+[[nodiscard]] pid_t clone_process();
+
+/// Starts `role(argument)` as a sibling of the caller (CLONE_PARENT), on this process's memory and
+/// a stack of its own; returns its pid once it has executed another program or ended. Cheaper than
+/// a copy of the page tables. The role must not return.
+/// Throws: system. Source: clone(2): CLONE_VM, CLONE_VFORK, CLONE_PARENT.
+[[nodiscard]] pid_t start_sibling(int (*role)(void*), void* argument);
 
 /// A pidfd of a process that cannot have been reaped meanwhile, or is verified afterwards.
 /// 0 and `result`, or the errno (ESRCH).

@@ -1,0 +1,66 @@
+#include "private_copy_private.h"
+
+#include "coracle/launch/launch.h"
+#include "coracle/sys/file.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <optional>
+#include <string_view>
+#include <sys/auxv.h>
+
+extern "C" const char coracle_init_image_begin[]; // NOLINT: symbols of init_image.S
+extern "C" const char coracle_init_image_end[];   // NOLINT
+extern "C" const char __ehdr_start[];             // NOLINT: the linker's name of our ELF header
+
+namespace coracle::launch {
+
+namespace {
+
+std::string_view image() noexcept {
+    return {coracle_init_image_begin,
+            static_cast<std::size_t>(coracle_init_image_end - coracle_init_image_begin)};
+}
+
+/// Where the image is in our own executable's file: the segment that holds it tells.
+std::optional<off_t> find_image_offset() noexcept {
+    const auto* headers = reinterpret_cast<const ElfW(Phdr)*>(::getauxval(AT_PHDR)); // NOLINT
+    unsigned long count = ::getauxval(AT_PHNUM);
+    auto address = static_cast<ElfW(Addr)>(coracle_init_image_begin - __ehdr_start);
+    for (unsigned long i = 0; headers != nullptr && i < count; ++i) {
+        const ElfW(Phdr)& segment = headers[i];
+        bool holds = segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
+                     address + image().size() <= segment.p_vaddr + segment.p_filesz;
+        if (holds) {
+            return static_cast<off_t>(address - segment.p_vaddr + segment.p_offset);
+        }
+    }
+    return std::nullopt;
+}
+
+/// From the file straight into the memfd: the pages of the image never enter this process, whose
+/// memory the intermediate gets a copy of. False if nothing was written.
+bool copy_from_own_file(int memory_file) {
+    std::optional<off_t> offset = find_image_offset();
+    sys::Fd own;
+    if (!offset || sys::try_open_at(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0, own) != 0) {
+        return false; // an executable that may be executed but not read
+    }
+    return sys::try_copy_range(own.get(), *offset, image().size(), memory_file);
+}
+
+} // namespace
+
+void fill_private_copy(int memory_file) {
+    if (!copy_from_own_file(memory_file)) {
+        sys::write_all(memory_file, image(), "the private copy");
+    }
+    sys::seal(memory_file);
+}
+
+std::size_t private_copy_bytes() noexcept {
+    return image().size();
+}
+
+} // namespace coracle::launch
