@@ -26,12 +26,6 @@ const char* level_name(Level level) noexcept {
     return "error";
 }
 
-void append_padded(std::string& out, long number, std::size_t digits) {
-    const std::string text = std::to_string(number);
-    out.append(text.size() < digits ? digits - text.size() : 0, '0');
-    out += text;
-}
-
 std::string make_plain_line(std::string_view message) {
     std::string line = "coracle: ";
     utf8::append_escaped(line, message, utf8::Quotes::keep);

@@ -1,5 +1,7 @@
 #include "coracle/base/text.h"
 
+#include <chrono>
+
 #include "base/utf8_private.h"
 
 namespace coracle {
@@ -240,34 +242,34 @@ std::string escape_json(std::string_view text) {
     return out;
 }
 
-/// RFC 3339 in UTC. gmtime(3) is not used because glibc opens /etc/localtime in it.
-/// Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
-std::string format_time(long seconds) {
-    constexpr long day_seconds = 86400;
-    constexpr long era_days = 146097;
-    const long second_of_day = ((seconds % day_seconds) + day_seconds) % day_seconds;
-    // From 0000-03-01, so that the leap day is the last of its year.
-    const long days = (seconds - second_of_day) / day_seconds + 719468;
-    const long era = (days >= 0 ? days : days - (era_days - 1)) / era_days;
-    const long day_of_era = days - era * era_days;
-    const long year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const long day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const long shifted_month = (5 * day_of_year + 2) / 153;
-    const long month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+namespace {
 
+void append_padded(std::string& out, long number, std::size_t digits) {
+    const std::string text = std::to_string(number);
+    out.append(text.size() < digits ? digits - text.size() : 0, '0');
+    out += text;
+}
+
+} // namespace
+
+// gmtime(3) is not used because glibc opens /etc/localtime in it.
+std::string format_time(long seconds) {
+    const std::chrono::sys_seconds time{std::chrono::seconds(seconds)};
+    const std::chrono::sys_days day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss<std::chrono::seconds> clock(time - day);
     std::string out;
-    append_padded(out, year_of_era + era * 400 + (month <= 2 ? 1 : 0), 4);
+    append_padded(out, static_cast<int>(date.year()), 4);
     out += '-';
-    append_padded(out, month, 2);
+    append_padded(out, static_cast<unsigned>(date.month()), 2);
     out += '-';
-    append_padded(out, day_of_year - (153 * shifted_month + 2) / 5 + 1, 2);
+    append_padded(out, static_cast<unsigned>(date.day()), 2);
     out += 'T';
-    append_padded(out, second_of_day / 3600, 2);
+    append_padded(out, clock.hours().count(), 2);
     out += ':';
-    append_padded(out, second_of_day / 60 % 60, 2);
+    append_padded(out, clock.minutes().count(), 2);
     out += ':';
-    append_padded(out, second_of_day % 60, 2);
+    append_padded(out, clock.seconds().count(), 2);
     out += 'Z';
     return out;
 }

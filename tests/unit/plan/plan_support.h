@@ -1,0 +1,96 @@
+#pragma once
+
+#include "coracle/plan/make_launch_plan.h"
+#include "coracle/spec/config_json.h"
+#include "coracle/spec/documents.h"
+
+#include <string>
+
+/// Fake machines and small configs: planning is pure, so that no machine is needed.
+namespace coracle::test {
+
+/// Real root in the initial user namespace.
+inline host::Facts rootful() {
+    host::Facts facts;
+    facts.privileged = true;
+    facts.may_raise_limits = true;
+    facts.bounding_capabilities = (std::uint64_t{1} << 41) - 1;
+    facts.last_capability = 40;
+    return facts;
+}
+
+/// A plain user without ranges in /etc/subuid.
+inline host::Facts rootless_bare() {
+    host::Facts facts = rootful();
+    facts.euid = 1000;
+    facts.egid = 1000;
+    facts.privileged = false;
+    facts.may_raise_limits = false;
+    facts.groups = {27, 1000};
+    facts.oom_score_adj = 100;
+    return facts;
+}
+
+/// Root of a user namespace as `unshare -r` makes it.
+inline host::Facts root_in_userns() {
+    host::Facts facts = rootful();
+    facts.initial_user_namespace = false;
+    facts.setgroups_allowed = false;
+    facts.may_raise_limits = false;
+    facts.groups = {65534};
+    return facts;
+}
+
+inline plan::LaunchOptions options() {
+    plan::LaunchOptions options;
+    options.id = "c1";
+    options.bundle = "/bundles/c1";
+    return options;
+}
+
+/// What `spec` writes, or with the facts of a plain user `spec --rootless`.
+inline spec::Config template_config(const host::Facts& facts) {
+    spec::TemplateOptions choice;
+    choice.rootless = !facts.privileged;
+    choice.host_uid = facts.euid;
+    choice.host_gid = facts.egid;
+    return spec::parse_config(spec::write_template(choice));
+}
+
+/// A case of one config on one machine, to be changed in one place.
+struct Case {
+    host::Facts facts;
+    spec::Config config;
+    plan::LaunchOptions options;
+
+    [[nodiscard]] plan::LaunchPlan plan() const {
+        return plan::make_launch_plan(config, facts, options);
+    }
+    [[nodiscard]] spec::Process& process() { return *config.process; }
+    [[nodiscard]] spec::Linux& linux_() { return *config.linux_; }
+    void add_mount(const spec::Mount& mount) { config.mounts.push_back(mount); }
+};
+
+inline Case make_case(const host::Facts& facts) {
+    return {facts, template_config(facts), options()};
+}
+
+/// A config with the least that is planned: a mount namespace, a root, a process.
+inline Case small_case(const host::Facts& facts = rootful()) {
+    Case small{facts, {}, options()};
+    small.config.oci_version = "1.3.0";
+    small.config.root = spec::Root{"rootfs", false};
+    small.config.process.emplace();
+    small.config.process->cwd = "/";
+    small.config.process->args = {"true"};
+    small.config.linux_.emplace();
+    small.config.linux_->namespaces = {{"mount", ""}};
+    if (!facts.privileged) {
+        small.config.linux_->namespaces.push_back({"user", ""});
+        small.config.linux_->uid_mappings = {{0, facts.euid, 1}};
+        small.config.linux_->gid_mappings = {{0, facts.egid, 1}};
+    }
+    return small;
+}
+
+} // namespace coracle::test

@@ -1,0 +1,337 @@
+#include "support/catch.h"
+
+#include "coracle/base/error.h"
+#include "unit/plan/plan_support.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+using namespace coracle;
+using namespace coracle::test;
+
+namespace {
+
+struct Refusal {
+    ErrorKind kind;
+    const char* text; ///< how the error begins
+    std::function<void(Case&)> change;
+};
+
+constexpr ErrorKind unsupported = ErrorKind::unsupported;
+constexpr ErrorKind invalid = ErrorKind::invalid_config;
+constexpr ErrorKind denied = ErrorKind::denied;
+
+/// Each refusal, and that the same case without the change is planned.
+void check_refusals(const Case& base, const std::vector<Refusal>& refusals) {
+    REQUIRE_NOTHROW(base.plan());
+    for (const Refusal& refusal : refusals) {
+        INFO("wanted: " << refusal.text);
+        Case changed = base;
+        refusal.change(changed);
+        try {
+            (void)changed.plan();
+            FAIL_CHECK("it was planned");
+        } catch (const Error& error) {
+            INFO("thrown: " << error.text());
+            CHECK(error.kind() == refusal.kind);
+            CHECK(error.text().rfind(refusal.text, 0) == 0);
+            CHECK(error.errnum() == 0);
+        }
+    }
+}
+
+spec::Mount mount_of(const std::string& type, std::vector<std::string> mount_options = {}) {
+    spec::Mount mount;
+    mount.destination = "/m";
+    mount.type = type;
+    mount.source = "/source";
+    mount.options = std::move(mount_options);
+    return mount;
+}
+
+void use_seccomp(Case& c, const std::string& action) {
+    c.linux_().seccomp.emplace();
+    c.linux_().seccomp->default_action = action;
+}
+
+void use_device(Case& c, const std::string& type, std::int64_t major, std::int64_t minor) {
+    spec::Device device;
+    device.path = "/dev/x";
+    device.type = type;
+    device.major = major;
+    device.minor = minor;
+    c.linux_().devices = {device};
+}
+
+} // namespace
+
+TEST_CASE("plan refusals: what this build cannot honour names its member", "[plan]") {
+    check_refusals(
+        small_case(),
+        {
+            {unsupported, "/hooks/prestart: hooks are not supported yet",
+             [](Case& c) { c.config.hooks.prestart.emplace_back(); }},
+            {unsupported, "/hooks/createRuntime: hooks are not supported yet",
+             [](Case& c) { c.config.hooks.create_runtime.emplace_back(); }},
+            {unsupported, "/hooks/createContainer: hooks are not supported yet",
+             [](Case& c) { c.config.hooks.create_container.emplace_back(); }},
+            {unsupported, "/hooks/startContainer: hooks are not supported yet",
+             [](Case& c) { c.config.hooks.start_container.emplace_back(); }},
+            {unsupported, "/hooks/poststart: hooks are not supported yet",
+             [](Case& c) { c.config.hooks.poststart.emplace_back(); }},
+            {unsupported, "/hooks/poststop: hooks are not supported yet",
+             [](Case& c) { c.config.hooks.poststop.emplace_back(); }},
+            {unsupported, "/process/apparmorProfile: profiles are not supported yet",
+             [](Case& c) { c.process().apparmor_profile = "p"; }},
+            {unsupported, "/process/selinuxLabel: labels are not supported yet",
+             [](Case& c) { c.process().selinux_label = "l"; }},
+            {unsupported, "/process/scheduler: scheduler attributes are not supported yet",
+             [](Case& c) { c.process().scheduler.emplace(); }},
+            {unsupported, "/process/ioPriority: an I/O priority is not supported yet",
+             [](Case& c) { c.process().io_priority.emplace(); }},
+            {unsupported, "/process: a container without a process is not supported yet",
+             [](Case& c) { c.config.process.reset(); }},
+            {unsupported, "/linux/timeOffsets: time offsets are not supported yet",
+             [](Case& c) { c.linux_().time_offsets["boottime"] = {}; }},
+            {unsupported, "/linux/mountLabel: labels are not supported yet",
+             [](Case& c) { c.linux_().mount_label = "l"; }},
+            {unsupported, "/linux/personality: a personality is not supported yet",
+             [](Case& c) { c.linux_().personality.emplace(); }},
+            {unsupported, "/linux/intelRdt: Intel RDT is not supported yet",
+             [](Case& c) { c.linux_().has_intel_rdt = true; }},
+            {unsupported, "/linux/memoryPolicy: a memory policy is not supported yet",
+             [](Case& c) { c.linux_().has_memory_policy = true; }},
+            {unsupported, "/linux/netDevices: moving network devices is not supported yet",
+             [](Case& c) { c.linux_().has_net_devices = true; }},
+            {unsupported, "/linux/resources/memory: cgroup limits are not supported yet",
+             [](Case& c) { c.linux_().resources = spec::Resources{{}, {"memory", "cpu"}}; }},
+            {unsupported, "/process/terminal: not supported together with --no-pivot yet",
+             [](Case& c) {
+                 c.process().terminal = true;
+                 c.options.pivot = false;
+             }},
+        });
+}
+
+TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
+    const std::vector<Refusal> of_anyone{
+        {unsupported, "/linux/namespaces: a container needs its own mount namespace: add",
+         [](Case& c) {
+             c.linux_().namespaces.erase(c.linux_().namespaces.begin());
+         }},
+        {unsupported,
+         "/linux/namespaces: joining a mount namespace by path is not supported yet",
+         [](Case& c) { c.linux_().namespaces[0].path = "/proc/1/ns/mnt"; }},
+        {unsupported, "/linux/namespaces: a time namespace is not supported yet",
+         [](Case& c) { c.linux_().namespaces.push_back({"time", ""}); }},
+        {invalid, "/linux/namespaces: unknown type net",
+         [](Case& c) { c.linux_().namespaces.push_back({"net", ""}); }},
+    };
+    check_refusals(small_case(), of_anyone);
+    check_refusals(small_case(root_in_userns()), of_anyone);
+    check_refusals(small_case(rootless_bare()), of_anyone);
+    check_refusals(
+        small_case(rootless_bare()),
+        {
+            {unsupported, "/linux/namespaces: rootless container requires user namespaces: add",
+             [](Case& c) { c.linux_().namespaces.pop_back(); }},
+            {unsupported,
+             "/linux/namespaces: joining a user namespace by path is not supported yet",
+             [](Case& c) { c.linux_().namespaces[1].path = "/proc/1/ns/user"; }},
+            {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped, with size 1",
+             [](Case& c) { c.linux_().uid_mappings[0].host_id = 0; }},
+            {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped",
+             [](Case& c) { c.linux_().uid_mappings[0].size = 2; }},
+            {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped",
+             [](Case& c) { c.linux_().uid_mappings.push_back({1, 100000, 1}); }},
+            {unsupported, "/linux/gidMappings: only your own id 1000 can be mapped, with size 1",
+             [](Case& c) { c.linux_().gid_mappings[0].host_id = 27; }},
+            {unsupported, "/linux/gidMappings: only your own id 1000 can be mapped",
+             [](Case& c) { c.linux_().gid_mappings.clear(); }},
+        });
+}
+
+TEST_CASE("plan refusals: the root and the mounts", "[plan]") {
+    check_refusals(
+        small_case(),
+        {
+            {invalid, "/root/path: missing", [](Case& c) { c.config.root.reset(); }},
+            {invalid, "/root/path: missing", [](Case& c) { c.config.root->path.clear(); }},
+            {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
+             [](Case& c) { c.add_mount(mount_of("bind", {"bind", "idmap"})); }},
+            {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
+             [](Case& c) {
+                 c.add_mount(mount_of("bind"));
+                 c.config.mounts[0].uid_mappings.push_back({0, 0, 1});
+             }},
+            {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
+             [](Case& c) {
+                 c.add_mount(mount_of("bind"));
+                 c.config.mounts[0].gid_mappings.push_back({0, 0, 1});
+             }},
+            {unsupported, "/mounts/1/options: tmpcopyup is not supported yet",
+             [](Case& c) {
+                 c.add_mount(mount_of("tmpfs"));
+                 c.add_mount(mount_of("tmpfs", {"tmpcopyup"}));
+             }},
+            {invalid, "/mounts/0/options: a bind mount has no option size=1k",
+             [](Case& c) { c.add_mount(mount_of("bind", {"ro", "size=1k"})); }},
+            {invalid, "/mounts/0/source: a bind mount needs a source",
+             [](Case& c) {
+                 c.add_mount(mount_of("none", {"rbind"}));
+                 c.config.mounts[0].source.clear();
+             }},
+            {invalid, "/mounts/0/type: missing, and no option says bind or rbind",
+             [](Case& c) { c.add_mount(mount_of("")); }},
+        });
+}
+
+TEST_CASE("plan refusals: ids that the user namespace does not map", "[plan]") {
+    check_refusals(
+        small_case(rootless_bare()),
+        {
+            {invalid, "/mounts/0/options: gid=5 is not mapped in the user namespace",
+             [](Case& c) { c.add_mount(mount_of("devpts", {"gid=5"})); }},
+            {invalid, "/mounts/0/options: uid=1 is not mapped in the user namespace",
+             [](Case& c) { c.add_mount(mount_of("tmpfs", {"uid=1"})); }},
+            {invalid, "/mounts/0/options: gid=x is not mapped in the user namespace",
+             [](Case& c) { c.add_mount(mount_of("tmpfs", {"gid=x"})); }},
+            {invalid, "/mounts/0/options: gid=4294967296 is not mapped in the user namespace",
+             [](Case& c) { c.add_mount(mount_of("tmpfs", {"gid=4294967296"})); }},
+            {invalid,
+             "/process/user/uid: cannot setuid to unmapped uid 1 in user namespace: map it in "
+             "/linux/uidMappings",
+             [](Case& c) { c.process().user.uid = 1; }},
+            {invalid,
+             "/process/user/gid: cannot setgid to unmapped gid 1 in user namespace: map it in "
+             "/linux/gidMappings",
+             [](Case& c) { c.process().user.gid = 1; }},
+            {invalid, "/process/user/additionalGids: gid 7 is not mapped in /linux/gidMappings",
+             [](Case& c) { c.process().user.additional_gids = {7}; }},
+            {unsupported,
+             "/process/user/additionalGids: cannot set any additional groups in a rootless "
+             "container",
+             [](Case& c) { c.process().user.additional_gids = {0}; }},
+        });
+    check_refusals(small_case(root_in_userns()),
+                   {{unsupported,
+                     "/process/user/additionalGids: cannot set any additional groups in a "
+                     "rootless container",
+                     [](Case& c) { c.process().user.additional_gids = {0}; }}});
+}
+
+TEST_CASE("plan refusals: devices, limits and seccomp", "[plan]") {
+    check_refusals(
+        small_case(),
+        {
+            {invalid, "/linux/devices/0/type: unknown type q",
+             [](Case& c) { use_device(c, "q", 1, 3); }},
+            {invalid, "/linux/devices/0/major: device number out of range",
+             [](Case& c) { use_device(c, "c", -1, 3); }},
+            {invalid, "/linux/devices/0/minor: device number out of range",
+             [](Case& c) { use_device(c, "b", 1, std::int64_t{UINT32_MAX} + 1); }},
+            {invalid, "/process/rlimits: unknown type RLIMIT_X",
+             [](Case& c) { c.process().rlimits.push_back({"RLIMIT_X", 1, 1}); }},
+            {invalid, "/linux/seccomp/defaultAction: unknown action SCMP_ACT_X",
+             [](Case& c) { use_seccomp(c, "SCMP_ACT_X"); }},
+            {unsupported,
+             "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY is not supported yet",
+             [](Case& c) { use_seccomp(c, "SCMP_ACT_NOTIFY"); }},
+            {unsupported,
+             "/linux/seccomp/syscalls/1/action: SCMP_ACT_NOTIFY is not supported yet",
+             [](Case& c) {
+                 use_seccomp(c, "SCMP_ACT_ALLOW");
+                 c.linux_().seccomp->syscalls.resize(2);
+                 c.linux_().seccomp->syscalls[0].action = "SCMP_ACT_ERRNO";
+                 c.linux_().seccomp->syscalls[1].action = "SCMP_ACT_NOTIFY";
+             }},
+            {invalid, "/linux/seccomp/syscalls/0/action: unknown action y",
+             [](Case& c) {
+                 use_seccomp(c, "SCMP_ACT_ALLOW");
+                 c.linux_().seccomp->syscalls.resize(1);
+                 c.linux_().seccomp->syscalls[0].action = "y";
+             }},
+            {unsupported,
+             "/linux/seccomp/flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is not supported yet",
+             [](Case& c) {
+                 use_seccomp(c, "SCMP_ACT_ALLOW");
+                 c.linux_().seccomp->flags = {"SECCOMP_FILTER_FLAG_LOG",
+                                              "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
+             }},
+            {unsupported, "/linux/seccomp/listenerPath: not supported yet",
+             [](Case& c) {
+                 use_seccomp(c, "SCMP_ACT_ALLOW");
+                 c.linux_().seccomp->listener_path = "/s";
+             }},
+        });
+}
+
+TEST_CASE("plan refusals: sysctls that are not the container's own", "[plan]") {
+    const auto set = [](const std::string& key) {
+        return [key](Case& c) { c.linux_().sysctl[key] = "1"; };
+    };
+    check_refusals(
+        small_case(),
+        {
+            {denied, "/linux/sysctl/kernel.core_pattern: belongs to the whole host",
+             set("kernel.core_pattern")},
+            {denied, "/linux/sysctl/vm/overcommit_memory: belongs to the whole host",
+             set("vm/overcommit_memory")},
+            {denied, "/linux/sysctl/fs.mqueue: belongs to the whole host", set("fs.mqueue")},
+            {denied, "/linux/sysctl/kernel.shm: belongs to the whole host", set("kernel.shm")},
+            {invalid, "/linux/sysctl/net..core_pattern: not the name of a sysctl",
+             set("net..core_pattern")},
+            {invalid, "/linux/sysctl/net/../kernel/core_pattern: not the name of a sysctl",
+             set("net/../kernel/core_pattern")},
+            {invalid, "/linux/sysctl/net.//.kernel: not the name of a sysctl",
+             set("net.//.kernel")},
+            {invalid, "/linux/sysctl//net/x: not the name of a sysctl", set("/net/x")},
+            {invalid, "/linux/sysctl/: not the name of a sysctl", set("")},
+            {denied,
+             "/linux/sysctl/net.ipv4.ip_forward: would change the host: add a network namespace",
+             set("net.ipv4.ip_forward")},
+            {denied, "/linux/sysctl/kernel.sem: would change the host: add a ipc namespace",
+             set("kernel.sem")},
+            {denied, "/linux/sysctl/fs.mqueue.msg_max: would change the host: add a ipc namespace",
+             set("fs.mqueue.msg_max")},
+            {denied, "/linux/sysctl/kernel.hostname: would change the host: add a uts namespace",
+             set("kernel.hostname")},
+            {denied,
+             "/linux/sysctl/user.max_user_namespaces: would change the host: add a user namespace",
+             set("user.max_user_namespaces")},
+        });
+}
+
+TEST_CASE("plan refusals: with --strict each degradation is an error", "[plan]") {
+    Case base = small_case();
+    base.options.strict = true;
+    check_refusals(
+        base,
+        {
+            {unsupported, "/linux/cgroupsPath: the container stays in the caller's cgroup",
+             [](Case& c) { c.linux_().cgroups_path = "/x"; }},
+            {unsupported, "/linux/resources/devices: no device rules without a cgroup",
+             [](Case& c) { c.linux_().resources = spec::Resources{{{}}, {}}; }},
+            {unsupported, "/process/capabilities/bounding: CAP_X is not a known capability",
+             [](Case& c) {
+                 c.process().capabilities.emplace();
+                 c.process().capabilities->bounding = {"CAP_X"};
+             }},
+            {unsupported, "/process/capabilities/ambient: capabilities that are not in the",
+             [](Case& c) {
+                 c.process().capabilities.emplace();
+                 c.process().capabilities->ambient = {"CAP_CHOWN"};
+             }},
+        });
+    Case user = small_case(rootless_bare());
+    user.facts.groups = {1000};
+    user.options.strict = true;
+    check_refusals(user,
+                   {
+                       {unsupported, "/process/user/additionalGids: the caller's supplementary",
+                        [](Case& c) { c.facts.groups = {27}; }},
+                       {unsupported, "/process/oomScoreAdj: lowering it needs CAP_SYS_RESOURCE",
+                        [](Case& c) { c.process().oom_score_adj = 99; }},
+                   });
+}
