@@ -179,11 +179,12 @@ Fd wait_for_client(const Fd& gate) {
 
 /// Who is told how execve went.
 ChildEnd wait_at_gate(Work& work) {
-    work.channel.send_ready(std::move(work.degraded));
-    (void)work.channel.require<Committed>();
-    // From here the container does not depend on its creator any more.
+    // The creator may exit as soon as it has sent Committed. Until then EOF tells of its death:
+    // from here on this process only waits on the channel.
     sys::clear_parent_death_signal();
     work.root.reset();
+    work.channel.send_ready(std::move(work.degraded));
+    (void)work.channel.require<Committed>();
     if (work.plan.gate == plan::GateKind::channel) {
         (void)work.channel.require<Start>();
         return std::move(work.channel);
@@ -208,7 +209,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     plan::ProcessPlan& process = work.plan.process;
     std::vector<char*> argv = pointers_to(process.args);
     std::vector<char*> envp = pointers_to(process.env);
-    std::vector<std::uint8_t> failure = encode_bare_failure();
+    std::vector<std::uint8_t> failure = encode_bare_failure(process.args.front());
     ExecTail tail{};
     tail.path = work.executable.c_str();
     tail.argv = argv.data();

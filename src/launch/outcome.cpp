@@ -1,5 +1,6 @@
 #include "outcome_private.h"
 
+#include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
@@ -33,9 +34,13 @@ std::string hint_for(const Failed& failed) {
 } // namespace
 
 void throw_failed(const Failed& failed, const char* role) {
-    std::string text = std::string(role) + ": " + name_of(failed.stage) + ": " + failed.text;
-    if (failed.text.empty()) { // from the bare zone: only the errno
-        text += describe_errno(failed.errnum);
+    std::string text = std::string(role) + ": " + name_of(failed.stage) + ": ";
+    if (failed.stage == Stage::execve) { // from the bare zone: the program and the errno
+        text += "exec \"" + printable(failed.text) + "\": " + describe_errno(failed.errnum);
+    } else if (failed.stage == Stage::seccomp) {
+        text += std::string("load the filter: ") + describe_errno(failed.errnum);
+    } else {
+        text += failed.text;
     }
     throw Error(failed.kind, text + hint_for(failed), failed.errnum);
 }

@@ -172,9 +172,9 @@ const char* name_of(const Message& message) noexcept {
     return names.at(message.index());
 }
 
-std::vector<std::uint8_t> encode_bare_failure() {
+std::vector<std::uint8_t> encode_bare_failure(const std::string& program) {
     std::vector<std::uint8_t> packet{static_cast<std::uint8_t>(Fragment::last)};
-    std::vector<std::uint8_t> body = encode(Failed{Stage::begin, ErrorKind::system, 0, {}});
+    std::vector<std::uint8_t> body = encode(Failed{Stage::begin, ErrorKind::system, 0, program});
     packet.insert(packet.end(), body.begin(), body.end());
     return packet;
 }

@@ -77,9 +77,9 @@ using Message =
 
 [[nodiscard]] const char* name_of(const Message& message) noexcept;
 
-/// A whole Failed message with an empty text, so that the bare zone need only write the errno at
-/// `failed_errnum_offset` and the stage at `failed_stage_offset`.
-[[nodiscard]] std::vector<std::uint8_t> encode_bare_failure();
+/// A whole packet of a Failed message whose text is the program, so that the bare zone need only
+/// write the errno at `failed_errnum_offset` and the stage at `failed_stage_offset`.
+[[nodiscard]] std::vector<std::uint8_t> encode_bare_failure(const std::string& program);
 inline constexpr std::size_t failed_stage_offset = 2;
 inline constexpr std::size_t failed_errnum_offset = 4;
 

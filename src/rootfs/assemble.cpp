@@ -33,9 +33,10 @@ Fd assemble(const plan::RootfsPlan& plan, std::vector<plan::Degradation>& degrad
     sys::set_namespace_propagation(MS_SLAVE | MS_REC);
     Fd root = in_context([&] { return "root file system " + printable(plan.path); },
                          [&] { return mount_root_on_itself(plan.path); });
+    MountedTrees trees(root.get());
     for (const plan::MountStep& step : plan.mounts) {
         in_context([&] { return step.name + " " + printable(step.destination); },
-                   [&] { mount_step(root.get(), step, degraded); });
+                   [&] { trees.add(plan, step, mount_step(root.get(), step, degraded)); });
     }
     for (const plan::DeviceStep& step : plan.devices) {
         make_device(root.get(), step);
@@ -44,8 +45,9 @@ Fd assemble(const plan::RootfsPlan& plan, std::vector<plan::Degradation>& degrad
         make_symlink(root.get(), step);
     }
     // Last, so that nothing of the config lies over them.
-    make_paths_readonly(root.get(), plan.readonly_paths);
-    mask_paths(root.get(), plan.masked_paths);
+    make_paths_readonly(trees, plan.readonly_paths);
+    mask_paths(trees, plan.masked_paths);
+    trees.require_in_place(plan);
     return root;
 }
 

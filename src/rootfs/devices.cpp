@@ -19,8 +19,8 @@ using sys::Fd;
 
 bool is_same_device(const struct stat& status, const plan::DeviceStep& step) {
     bool same_type = (status.st_mode & S_IFMT) == (step.mode & S_IFMT);
-    return same_type && (S_ISFIFO(status.st_mode) ||
-                         status.st_rdev == ::makedev(step.major, step.minor));
+    return same_type &&
+           (S_ISFIFO(status.st_mode) || status.st_rdev == ::makedev(step.major, step.minor));
 }
 
 std::string describe(const plan::DeviceStep& step) {

@@ -5,6 +5,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -60,23 +61,77 @@ class DirectoryMask {
     Fd attached_;
 };
 
-/// Nothing if the path is not there: there is nothing to hide then.
-Fd find_in_root(int root_fd, const std::string& path) {
+/// Empty if the path is not there: there is nothing to hide then.
+Fd find_below(int directory, const std::string& path, const std::string& whole) {
     Fd target;
-    int errnum = sys::try_open_in_root(root_fd, path, O_PATH, sys::Symlinks::follow, target);
+    int errnum = sys::try_open_in_root(directory, path, O_PATH, sys::Symlinks::follow, target);
     if (errnum != 0 && errnum != ENOENT && errnum != ENOTDIR) {
-        throw_system(errnum, "open " + printable(path) + " in the root file system");
+        throw_system(errnum, "open " + printable(whole) + " in the root file system");
     }
     return target;
 }
 
+bool is_below(const std::string& path, const std::string& directory) {
+    return path.size() > directory.size() + 1 && path.starts_with(directory) &&
+           path[directory.size()] == '/';
+}
+
+bool is_any_below(const std::vector<std::string>& paths, const std::string& directory) {
+    return std::any_of(paths.begin(), paths.end(),
+                       [&](const std::string& path) { return is_below(path, directory); });
+}
+
 } // namespace
 
-void mask_paths(int root_fd, const std::vector<std::string>& paths) {
+void MountedTrees::add(const plan::RootfsPlan& plan, const plan::MountStep& step, Fd tree) {
+    // A later mount at the same place, or above it, covers what was there.
+    std::erase_if(entries_, [&](const Entry& entry) {
+        return entry.destination == step.destination ||
+               is_below(entry.destination, step.destination);
+    });
+    if (step.no_symlinks || is_any_below(plan.masked_paths, step.destination) ||
+        is_any_below(plan.readonly_paths, step.destination)) {
+        entries_.push_back({step.destination, std::move(tree)});
+    }
+}
+
+Fd MountedTrees::find(const std::string& path) const {
+    const Entry* best = nullptr;
+    for (const Entry& entry : entries_) {
+        bool deeper = best == nullptr || entry.destination.size() > best->destination.size();
+        if (is_below(path, entry.destination) && deeper) {
+            best = &entry;
+        }
+    }
+    return best == nullptr
+               ? find_below(root_fd_, path, path)
+               : find_below(best->tree.get(), path.substr(best->destination.size()), path);
+}
+
+void MountedTrees::require_in_place(const plan::RootfsPlan& plan) const {
+    for (const plan::MountStep& step : plan.mounts) {
+        for (const Entry& entry : entries_) {
+            if (!step.no_symlinks || entry.destination != step.destination) {
+                continue;
+            }
+            Fd found;
+            int errnum = sys::try_open_in_root(root_fd_, step.destination, O_PATH,
+                                               sys::Symlinks::refuse, found);
+            if (errnum != 0 ||
+                sys::mount_id_of(found.get()) != sys::mount_id_of(entry.tree.get())) {
+                throw_error(ErrorKind::denied,
+                            printable(step.destination) +
+                                " in the root file system was replaced while it was set up");
+            }
+        }
+    }
+}
+
+void mask_paths(const MountedTrees& trees, const std::vector<std::string>& paths) {
     Fd null;
     DirectoryMask directory_mask;
     for (const std::string& path : paths) {
-        Fd target = find_in_root(root_fd, path);
+        Fd target = trees.find(clean_absolute(path));
         if (!target) {
             continue;
         }
@@ -94,9 +149,9 @@ void mask_paths(int root_fd, const std::vector<std::string>& paths) {
     }
 }
 
-void make_paths_readonly(int root_fd, const std::vector<std::string>& paths) {
+void make_paths_readonly(const MountedTrees& trees, const std::vector<std::string>& paths) {
     for (const std::string& path : paths) {
-        Fd target = find_in_root(root_fd, path);
+        Fd target = trees.find(clean_absolute(path));
         if (!target) {
             continue;
         }

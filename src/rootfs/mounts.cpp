@@ -23,10 +23,17 @@ using sys::Fd;
 /// What a manager such as lxcfs may put over a file of /proc; anything else there could redirect
 /// what the kernel or a later runtime process writes.
 bool may_cover_in_proc(const std::string& destination) {
-    constexpr std::array<std::string_view, 11> allowed{
-        "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat",
-        "/proc/swaps",   "/proc/uptime",    "/proc/loadavg", "/proc/slabinfo",
-        "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"};
+    constexpr std::array<std::string_view, 11> allowed{"/proc/cpuinfo",
+                                                       "/proc/diskstats",
+                                                       "/proc/meminfo",
+                                                       "/proc/stat",
+                                                       "/proc/swaps",
+                                                       "/proc/uptime",
+                                                       "/proc/loadavg",
+                                                       "/proc/slabinfo",
+                                                       "/proc/net/dev",
+                                                       "/proc/sys/kernel/ns_last_pid",
+                                                       "/proc/sys/crypto/fips_enabled"};
     return std::find(allowed.begin(), allowed.end(), destination) != allowed.end();
 }
 
@@ -35,7 +42,8 @@ bool may_cover_in_proc(const std::string& destination) {
 void require_safe_for_proc(int tree, int target, const plan::MountStep& step) {
     bool is_procfs = sys::filesystem_magic_of(tree) == PROC_SUPER_MAGIC;
     bool on_procfs = sys::filesystem_magic_of(target) == PROC_SUPER_MAGIC;
-    if (step.destination == "/proc" ? !is_procfs : on_procfs && !may_cover_in_proc(step.destination)) {
+    if (step.destination == "/proc" ? !is_procfs
+                                    : on_procfs && !may_cover_in_proc(step.destination)) {
         throw_error(ErrorKind::denied, printable(step.destination) +
                                            ": only procfs may be mounted on /proc, and only known "
                                            "files inside it may be covered");
@@ -50,7 +58,8 @@ Fd open_destination(int root_fd, const plan::MountStep& step, sys::NodeKind kind
     }
     Fd target;
     constexpr int flags = O_PATH | O_DIRECTORY;
-    int errnum = sys::try_open_in_root(root_fd, step.destination, flags, sys::Symlinks::refuse, target);
+    int errnum =
+        sys::try_open_in_root(root_fd, step.destination, flags, sys::Symlinks::refuse, target);
     if (errnum == ENOENT) {
         (void)sys::make_in_root(root_fd, step.destination, kind);
         errnum =
@@ -140,8 +149,7 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
 
 } // namespace
 
-void mount_step(int root_fd, const plan::MountStep& step,
-                std::vector<plan::Degradation>& degraded) {
+Fd mount_step(int root_fd, const plan::MountStep& step, std::vector<plan::Degradation>& degraded) {
     const plan::BindMount* bind = std::get_if<plan::BindMount>(&step.what);
     Fd tree = bind != nullptr
                   ? make_bind(*bind, step)
@@ -151,6 +159,7 @@ void mount_step(int root_fd, const plan::MountStep& step,
                                  is_directory ? sys::NodeKind::directory : sys::NodeKind::file);
     require_safe_for_proc(tree.get(), target.get(), step);
     sys::attach(tree.get(), target.get(), step.destination);
+    return tree;
 }
 
 } // namespace coracle::rootfs

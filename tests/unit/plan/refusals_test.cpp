@@ -105,7 +105,9 @@ TEST_CASE("plan refusals: what this build cannot honour names its member", "[pla
             {unsupported, "/linux/netDevices: moving network devices is not supported yet",
              [](Case& c) { c.linux_().has_net_devices = true; }},
             {unsupported, "/linux/resources/memory: cgroup limits are not supported yet",
-             [](Case& c) { c.linux_().resources = spec::Resources{{}, {"memory", "cpu"}}; }},
+             [](Case& c) {
+                 c.linux_().resources = spec::Resources{{}, {"memory", "cpu"}};
+             }},
             {unsupported, "/process/terminal: not supported together with --no-pivot yet",
              [](Case& c) {
                  c.process().terminal = true;
@@ -117,16 +119,17 @@ TEST_CASE("plan refusals: what this build cannot honour names its member", "[pla
 TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
     const std::vector<Refusal> of_anyone{
         {unsupported, "/linux/namespaces: a container needs its own mount namespace: add",
-         [](Case& c) {
-             c.linux_().namespaces.erase(c.linux_().namespaces.begin());
-         }},
-        {unsupported,
-         "/linux/namespaces: joining a mount namespace by path is not supported yet",
+         [](Case& c) { c.linux_().namespaces.erase(c.linux_().namespaces.begin()); }},
+        {unsupported, "/linux/namespaces: joining a mount namespace by path is not supported yet",
          [](Case& c) { c.linux_().namespaces[0].path = "/proc/1/ns/mnt"; }},
         {unsupported, "/linux/namespaces: a time namespace is not supported yet",
-         [](Case& c) { c.linux_().namespaces.push_back({"time", ""}); }},
+         [](Case& c) {
+             c.linux_().namespaces.push_back({"time", ""});
+         }},
         {invalid, "/linux/namespaces: unknown type net",
-         [](Case& c) { c.linux_().namespaces.push_back({"net", ""}); }},
+         [](Case& c) {
+             c.linux_().namespaces.push_back({"net", ""});
+         }},
     };
     check_refusals(small_case(), of_anyone);
     check_refusals(small_case(root_in_userns()), of_anyone);
@@ -144,7 +147,9 @@ TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
             {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped",
              [](Case& c) { c.linux_().uid_mappings[0].size = 2; }},
             {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped",
-             [](Case& c) { c.linux_().uid_mappings.push_back({1, 100000, 1}); }},
+             [](Case& c) {
+                 c.linux_().uid_mappings.push_back({1, 100000, 1});
+             }},
             {unsupported, "/linux/gidMappings: only your own id 1000 can be mapped, with size 1",
              [](Case& c) { c.linux_().gid_mappings[0].host_id = 27; }},
             {unsupported, "/linux/gidMappings: only your own id 1000 can be mapped",
@@ -159,7 +164,9 @@ TEST_CASE("plan refusals: the root and the mounts", "[plan]") {
             {invalid, "/root/path: missing", [](Case& c) { c.config.root.reset(); }},
             {invalid, "/root/path: missing", [](Case& c) { c.config.root->path.clear(); }},
             {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
-             [](Case& c) { c.add_mount(mount_of("bind", {"bind", "idmap"})); }},
+             [](Case& c) {
+                 c.add_mount(mount_of("bind", {"bind", "idmap"}));
+             }},
             {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
              [](Case& c) {
                  c.add_mount(mount_of("bind"));
@@ -176,7 +183,9 @@ TEST_CASE("plan refusals: the root and the mounts", "[plan]") {
                  c.add_mount(mount_of("tmpfs", {"tmpcopyup"}));
              }},
             {invalid, "/mounts/0/options: a bind mount has no option size=1k",
-             [](Case& c) { c.add_mount(mount_of("bind", {"ro", "size=1k"})); }},
+             [](Case& c) {
+                 c.add_mount(mount_of("bind", {"ro", "size=1k"}));
+             }},
             {invalid, "/mounts/0/source: a bind mount needs a source",
              [](Case& c) {
                  c.add_mount(mount_of("none", {"rbind"}));
@@ -232,14 +241,14 @@ TEST_CASE("plan refusals: devices, limits and seccomp", "[plan]") {
             {invalid, "/linux/devices/0/minor: device number out of range",
              [](Case& c) { use_device(c, "b", 1, std::int64_t{UINT32_MAX} + 1); }},
             {invalid, "/process/rlimits: unknown type RLIMIT_X",
-             [](Case& c) { c.process().rlimits.push_back({"RLIMIT_X", 1, 1}); }},
+             [](Case& c) {
+                 c.process().rlimits.push_back({"RLIMIT_X", 1, 1});
+             }},
             {invalid, "/linux/seccomp/defaultAction: unknown action SCMP_ACT_X",
              [](Case& c) { use_seccomp(c, "SCMP_ACT_X"); }},
-            {unsupported,
-             "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY is not supported yet",
+            {unsupported, "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY is not supported yet",
              [](Case& c) { use_seccomp(c, "SCMP_ACT_NOTIFY"); }},
-            {unsupported,
-             "/linux/seccomp/syscalls/1/action: SCMP_ACT_NOTIFY is not supported yet",
+            {unsupported, "/linux/seccomp/syscalls/1/action: SCMP_ACT_NOTIFY is not supported yet",
              [](Case& c) {
                  use_seccomp(c, "SCMP_ACT_ALLOW");
                  c.linux_().seccomp->syscalls.resize(2);
@@ -307,23 +316,24 @@ TEST_CASE("plan refusals: with --strict each degradation is an error", "[plan]")
     Case base = small_case();
     base.options.strict = true;
     check_refusals(
-        base,
-        {
-            {unsupported, "/linux/cgroupsPath: the container stays in the caller's cgroup",
-             [](Case& c) { c.linux_().cgroups_path = "/x"; }},
-            {unsupported, "/linux/resources/devices: no device rules without a cgroup",
-             [](Case& c) { c.linux_().resources = spec::Resources{{{}}, {}}; }},
-            {unsupported, "/process/capabilities/bounding: CAP_X is not a known capability",
-             [](Case& c) {
-                 c.process().capabilities.emplace();
-                 c.process().capabilities->bounding = {"CAP_X"};
-             }},
-            {unsupported, "/process/capabilities/ambient: capabilities that are not in the",
-             [](Case& c) {
-                 c.process().capabilities.emplace();
-                 c.process().capabilities->ambient = {"CAP_CHOWN"};
-             }},
-        });
+        base, {
+                  {unsupported, "/linux/cgroupsPath: the container stays in the caller's cgroup",
+                   [](Case& c) { c.linux_().cgroups_path = "/x"; }},
+                  {unsupported, "/linux/resources/devices: no device rules without a cgroup",
+                   [](Case& c) {
+                       c.linux_().resources = spec::Resources{{{}}, {}};
+                   }},
+                  {unsupported, "/process/capabilities/bounding: CAP_X is not a known capability",
+                   [](Case& c) {
+                       c.process().capabilities.emplace();
+                       c.process().capabilities->bounding = {"CAP_X"};
+                   }},
+                  {unsupported, "/process/capabilities/ambient: capabilities that are not in the",
+                   [](Case& c) {
+                       c.process().capabilities.emplace();
+                       c.process().capabilities->ambient = {"CAP_CHOWN"};
+                   }},
+              });
     Case user = small_case(rootless_bare());
     user.facts.groups = {1000};
     user.options.strict = true;

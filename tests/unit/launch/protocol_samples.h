@@ -1,0 +1,102 @@
+#pragma once
+
+#include "launch/protocol_private.h"
+
+#include <cerrno>
+#include <sys/mount.h>
+#include <vector>
+
+/// One of every message, with every field set to something of its own.
+namespace coracle::test {
+
+inline plan::RootfsPlan sample_rootfs() {
+    plan::RootfsPlan rootfs;
+    rootfs.path = "/bundle/rootfs";
+    rootfs.readonly = true;
+    rootfs.propagation = MS_SLAVE | MS_REC;
+    rootfs.pivot = false;
+    plan::MountStep fresh;
+    fresh.name = "mounts[0]";
+    fresh.destination = "/sys";
+    fresh.what = plan::NewFilesystem{"sysfs", "sysfs", {"a=1", "b"}, MS_SYNCHRONOUS};
+    fresh.attributes = {1, 2};
+    fresh.recursive_attributes = {3, 4};
+    fresh.propagation = MS_PRIVATE;
+    fresh.no_symlinks = true;
+    fresh.fallback = plan::BindMount{"/sys", true};
+    plan::MountStep bind;
+    bind.name = "mounts[1]";
+    bind.destination = "/data";
+    bind.what = plan::BindMount{"/host/data", true};
+    bind.propagation = MS_SHARED;
+    bind.propagation_recursive = true;
+    rootfs.mounts = {fresh, bind};
+    rootfs.devices = {{plan::DeviceMethod::bind_from_host, "/dev/null", 020666, 1, 3, 4, 5, true},
+                      {plan::DeviceMethod::make_node, "/dev/p", 010600, 0, 0, 0, 0, false}};
+    rootfs.symlinks = {{"/dev/fd", "/proc/self/fd"}};
+    rootfs.masked_paths = {"/proc/kcore", ""};
+    rootfs.readonly_paths = {"/proc/sys"};
+    rootfs.bind_console = true;
+    return rootfs;
+}
+
+inline plan::ProcessPlan sample_process() {
+    plan::ProcessPlan process;
+    process.terminal = true;
+    process.terminal_height = 24;
+    process.terminal_width = 80;
+    process.args = {"sh", "", std::string("\0\xff", 2)};
+    process.env = {"A=1"};
+    process.cwd = "/w";
+    process.set_home = true;
+    process.uid = 4294967294;
+    process.gid = 7;
+    process.set_groups = false;
+    process.groups = {1, 2, 3};
+    process.umask = 077;
+    process.no_new_privileges = true;
+    process.capabilities = plan::CapabilityPlan{1, 2, 3, 4, 5};
+    process.last_capability = 40;
+    process.rlimits = {{7, 1024, UINT64_MAX}};
+    process.oom_score_adj = -500;
+    process.ignored_signals = 0x1000;
+    process.preserve_fds = 2;
+    return process;
+}
+
+inline plan::InitPlan sample_plan() {
+    plan::InitPlan plan;
+    plan.id = "c1";
+    plan.gate = plan::GateKind::channel;
+    plan.hostname = "h";
+    plan.domainname = "d";
+    plan.new_session_keyring = false;
+    plan.new_user_namespace = true;
+    plan.new_cgroup_namespace = true;
+    plan.loopback_up = true;
+    plan.own_pid_namespace = false;
+    plan.has_filter = true;
+    plan.filter_flags = 6;
+    plan.sysctls = {{"net/ipv4/ip_forward", "1"}, {"k", ""}};
+    plan.rootfs = sample_rootfs();
+    plan.process = sample_process();
+    return plan;
+}
+
+inline std::vector<launch::Message> sample_messages() {
+    using namespace launch;
+    return {NeedIdMap{},
+            IdMapDone{},
+            InitStarted{-7},
+            InitPlanMessage{sample_plan()},
+            CgroupReady{},
+            Filter{{1, 2, 3, 255}},
+            Console{},
+            ReadyMessage{{{"mounts[2]", "bound"}, {"", ""}}},
+            Committed{},
+            Start{},
+            Accepted{},
+            Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"}};
+}
+
+} // namespace coracle::test
