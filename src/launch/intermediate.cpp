@@ -59,6 +59,7 @@ struct InitStart {
 
 /// Executes the private copy once it is complete, on the intermediate's memory until then.
 /// Runs in: init, before its first execve.
+[[gnu::no_sanitize_address]] // its stack is not the one that ASan knows
 int become_init(void* argument) noexcept {
     InitStart& start = *static_cast<InitStart*>(argument);
     try {

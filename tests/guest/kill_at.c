@@ -2,7 +2,8 @@
 
    kill-at count FILE [PID] -- PROGRAM...     writes "ROLE INDEX NUMBER" for each system call, and
                                               "ROLE exec PATH" for each execve
-   kill-at ROLE INDEX [PID] -- PROGRAM...     SIGKILL to process ROLE at entry to call INDEX
+   kill-at ROLE INDEX [PID] -- PROGRAM...     SIGKILL to process ROLE at entry to call INDEX,
+                                              and says "kill-at: killed" on stderr
 
    ROLE counts the processes in the order of their appearance: 0 is PROGRAM; with PID, 1 is that
    process, which is traced too. Exits as PROGRAM does and lets all other processes go on.
@@ -64,8 +65,10 @@ static void at_system_call(pid_t pid, int role) {
     long index = ++roles[role].calls;
     if (record)
         fprintf(record, "%d %ld %llu\n", role, index, (unsigned long long)info.entry.nr);
-    if (role == kill_role && index == kill_index)
+    if (role == kill_role && index == kill_index) {
+        fputs("kill-at: killed\n", stderr);
         kill(pid, SIGKILL);
+    }
 }
 
 static void at_exec(pid_t pid, int role) {

@@ -4,7 +4,7 @@
 After each kill, one `delete --force ID` must succeed and leave no process, mount, state entry or
 file within a second, and the same id must be usable again.
 
-    kill_points.py [--user|--root] [--verb VERB]... [--sample N] [--seed S] [--from I]
+    kill_points.py [--user|--root] [--verb VERB]... [--sample N] [--seed S] [--verbose]
 
 Prints `VERB: N points, M with residue` and the points with residue; exits 1 if there are any."""
 
@@ -58,6 +58,8 @@ class Study:
         self.pid_file = box.pid_file()
         self.id = box.new_id()
         self.watched = None
+        self.killed = False
+        self.missed = 0
 
     def _args(self):
         if self.verb in ("create", "run"):
@@ -84,15 +86,19 @@ class Study:
         runtime = self.box.runtime
         other = [str(self.watched)] if self.verb == "start" and os.geteuid() == 0 else []
         command = [KILL_AT, *how, *other, "--", *runtime.argv(*self._args())]
-        with open(os.path.join(self.box.dir, "traced"), "ab") as out:
+        path = os.path.join(self.box.dir, "traced")
+        with open(path, "wb") as out:
             os.fchmod(out.fileno(), 0o666)
             process = runtime.popen(command, out, out)
             try:
-                return process.wait(TIME)
+                status = process.wait(TIME)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-                return None
+                status = None
+        with open(path, "rb") as text:
+            self.killed = b"kill-at: killed\n" in text.read()
+        return status
 
     def points(self):
         """Every system call of every process of the runtime, up to the payload's own."""
@@ -124,6 +130,7 @@ class Study:
         self._prepare()
         if self._traced(str(point.role), str(point.index)) is None:
             harm.append(f"the verb did not end within {TIME} s")
+        self.missed += not self.killed
         try:
             result = box.call("delete", "--force", self.id, timeout=TIME)
             if result.rc != 0:
@@ -159,7 +166,8 @@ def choose(points, count, seed):
 
 
 def study_verb(box, verb, sample=None, seed=1, progress=None):
-    """[(point, harm)] for the points that left something, and the number of points tried."""
+    """[(point, harm)] for the points that left something, how many points were tried, and how many
+    of them were not reached, since a process took another way that time."""
     study = Study(box, verb)
     points = choose(study.points(), sample, seed)
     bad = []
@@ -169,7 +177,7 @@ def study_verb(box, verb, sample=None, seed=1, progress=None):
         harm = study.attempt(point)
         if harm:
             bad.append((point, harm))
-    return bad, len(points)
+    return bad, len(points), study.missed
 
 
 def main():
@@ -195,8 +203,9 @@ def main():
 
         for verb in options.verb or VERBS:
             box = harness.Box(options.mode, session, runtime)
-            bad, count = study_verb(box, verb, options.sample, options.seed, progress)
-            print(f"{verb}: {count} points, {len(bad)} with residue", flush=True)
+            bad, count, missed = study_verb(box, verb, options.sample, options.seed, progress)
+            print(f"{verb}: {count} points, {len(bad)} with residue"
+                  + (f" ({missed} not reached)" if missed else ""), flush=True)
             for point, harm in bad:
                 print(f"  {point}: " + "; ".join(harm), flush=True)
             total += len(bad)

@@ -12,6 +12,6 @@ SEED = int(os.environ.get("CORACLE_SEED", "1"))
 
 @pytest.mark.parametrize("verb", kill_points.VERBS)
 def test_a_verb_killed_at_any_system_call_leaves_nothing_after_delete(box, verb):
-    bad, count = kill_points.study_verb(box, verb, SAMPLE, SEED)
-    assert count > 0
+    bad, count, missed = kill_points.study_verb(box, verb, SAMPLE, SEED)
+    assert count > 0 and missed <= count // 4
     assert bad == [], "\n".join(f"{point}: {harm}" for point, harm in bad)

@@ -54,9 +54,9 @@ TEST_CASE("channel: sizes around the fragment, exactly", "[channel]") {
     ParentEnd parent(std::move(left));
     ChildEnd child(std::move(right));
     const std::size_t overhead = encode(Filter{}).size();
-    for (const std::size_t size : {max_fragment_bytes - overhead - 1, max_fragment_bytes - overhead,
-                                   max_fragment_bytes - overhead + 1,
-                                   2 * max_fragment_bytes - overhead}) {
+    for (const std::size_t size :
+         {max_fragment_bytes - overhead - 1, max_fragment_bytes - overhead,
+          max_fragment_bytes - overhead + 1, 2 * max_fragment_bytes - overhead}) {
         INFO(size);
         parent.send_filter(std::vector<std::uint8_t>(size, 7));
         CHECK(child.require<Filter>().program == std::vector<std::uint8_t>(size, 7));
@@ -70,10 +70,12 @@ TEST_CASE("channel: each end's messages arrive, with the terminal beside", "[cha
     ParentEnd parent(std::move(left));
     ChildEnd child(std::move(right));
     parent.send_id_map_done();
+    parent.send_copy_ready();
     parent.send_cgroup_ready();
     parent.send_start();
     parent.send_plan(sample_plan(), -1);
     CHECK_NOTHROW(child.require<IdMapDone>());
+    CHECK_NOTHROW(child.require<CopyReady>());
     CHECK_NOTHROW(child.require<CgroupReady>());
     CHECK_NOTHROW(child.require<Start>());
     std::vector<Fd> fds(3);
@@ -143,7 +145,7 @@ TEST_CASE("channel: a failure carries kind, errno, stage and a bounded text", "[
 
 TEST_CASE("channel: packets that are no message are errors", "[channel]") {
     for (const std::vector<std::uint8_t>& data :
-         std::vector<std::vector<std::uint8_t>>{{0}, {0, 99}, {0, 0, 0}, {0, 11}}) {
+         std::vector<std::vector<std::uint8_t>>{{0}, {0, 99}, {0, 0, 0}, {0, 12}}) {
         auto [left, right] = sys::make_packet_pair();
         ParentEnd parent(std::move(left));
         send_bytes(right.get(), data);

@@ -87,6 +87,7 @@ inline std::vector<launch::Message> sample_messages() {
     using namespace launch;
     return {NeedIdMap{},
             IdMapDone{},
+            CopyReady{},
             InitStarted{-7},
             InitPlanMessage{sample_plan()},
             CgroupReady{},

@@ -78,11 +78,17 @@ TEST_CASE("procfs: boot id, paths, threads", "[sys]") {
 }
 
 TEST_CASE("clone: a child, and a sibling that the parent waits for", "[sys]") {
-    const pid_t child = sys::clone_process(sys::CloneParent::caller);
+    const pid_t child = sys::clone_process();
     if (child == 0) {
-        const pid_t sibling = sys::clone_process(sys::CloneParent::callers_parent);
-        // The number of the sibling, as the exit status can carry it.
-        ::_exit(sibling == 0 ? 41 : 42);
+        int status = 41;
+        const pid_t sibling = sys::start_sibling(
+            [](void* argument) -> int {
+                const int wanted = *static_cast<int*>(argument);
+                *static_cast<int*>(argument) = 42; // it is on its starter's memory
+                ::_exit(wanted);
+            },
+            &status);
+        ::_exit(sibling > 0 ? status : 1);
     }
     int statuses = 0;
     for (int i = 0; i < 2; ++i) {
