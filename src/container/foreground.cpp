@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
 #include "coracle/sys/terminal.h"
 #include "pump_private.h"
 
@@ -69,6 +70,20 @@ std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int co
     return std::nullopt;
 }
 
+/// Without a pid namespace or a cgroup this is how what init left behind is found: it has become
+/// our child. Each round may free further generations.
+void end_orphans() {
+    constexpr int rounds = 1000;
+    for (int round = 0; round < rounds; ++round) {
+        for (pid_t child : sys::find_children()) {
+            (void)::kill(child, SIGKILL);
+        }
+        if (::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) {
+            return;
+        }
+    }
+}
+
 int wait_without_terminal(const Fd& signals, pid_t init, int pidfd, Orphans orphans) {
     for (;;) {
         struct pollfd entry {
@@ -117,8 +132,12 @@ void block_signals() {
 int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans) {
     Fd signals = open_signals();
     // One that ended before the signalfd was there has left SIGCHLD pending: it is blocked.
-    return console ? wait_with_terminal(signals, init, pidfd, console, orphans)
-                   : wait_without_terminal(signals, init, pidfd, orphans);
+    int status = console ? wait_with_terminal(signals, init, pidfd, console, orphans)
+                         : wait_without_terminal(signals, init, pidfd, orphans);
+    if (orphans == Orphans::adopt) {
+        end_orphans();
+    }
+    return status;
 }
 
 } // namespace coracle::container

@@ -12,7 +12,7 @@ void block_signals();
 
 enum class Orphans {
     none,  ///< init is pid 1 of its namespace and gets them
-    adopt, ///< this process is their subreaper and reaps them
+    adopt, ///< this process is their subreaper: it reaps them, and ends those that outlive init
 };
 
 /// Waits for `init`, our child, to end: forwards signals to it, and carries bytes between the

@@ -7,7 +7,7 @@ namespace coracle::plan {
 
 namespace {
 
-void degrade_unless_empty(bool present, const char* what, const char* why, LaunchPlan& plan) {
+void degrade_if(bool present, const char* what, const char* why, LaunchPlan& plan) {
     if (present) {
         plan.degradations.push_back({what, why});
     }
@@ -19,15 +19,15 @@ void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
     if (inputs.options.cgroup_disabled) {
         return;
     }
-    degrade_unless_empty(!inputs.linux_.cgroups_path.empty(), "/linux/cgroupsPath",
-                         "the container stays in the caller's cgroup: this build does not make "
-                         "cgroups yet",
-                         plan);
-    degrade_unless_empty(inputs.linux_.resources && !inputs.linux_.resources->devices.empty(),
-                         "/linux/resources/devices",
-                         "no device rules without a cgroup: a device node that is present is "
-                         "usable as its mode says",
-                         plan);
+    degrade_if(!inputs.linux_.cgroups_path.empty(), "/linux/cgroupsPath",
+               "the container stays in the caller's cgroup: this build does not make "
+               "cgroups yet",
+               plan);
+    degrade_if(inputs.linux_.resources && !inputs.linux_.resources->devices.empty(),
+               "/linux/resources/devices",
+               "no device rules without a cgroup: a device node that is present is "
+               "usable as its mode says",
+               plan);
 }
 
 void require_mount_order(const InitPlan& init) {
@@ -48,6 +48,10 @@ InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
     init.new_cgroup_namespace = has_new(plan.namespaces, NamespaceKind::cgroup);
     init.loopback_up = has_new(plan.namespaces, NamespaceKind::network);
     init.own_pid_namespace = has_new(plan.namespaces, NamespaceKind::pid);
+    degrade_if(!init.own_pid_namespace, "/linux/namespaces",
+               "without a pid namespace of its own or a cgroup, kill and delete reach "
+               "the container's first process only",
+               plan);
     init.sysctls = make_sysctls(inputs, plan.namespaces);
     init.rootfs = make_rootfs(inputs, plan);
     init.process = make_process(inputs, plan);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string_view>
+#include <unistd.h>
 #include <vector>
 
 namespace coracle::sys {
@@ -73,6 +74,23 @@ std::string read_boot_id(int proc_fd) {
         text.pop_back();
     }
     return text;
+}
+
+std::vector<pid_t> find_children() {
+    std::vector<pid_t> children;
+    std::string pid = std::to_string(::getpid());
+    Fd file;
+    if (try_open_at(AT_FDCWD, "/proc/self/task/" + pid + "/children", O_RDONLY, 0, file) != 0) {
+        return children;
+    }
+    std::string text = read_all(file.get(), std::size_t{1} << 20, "/proc/self/task/children");
+    for (std::string_view word : split(text, ' ')) {
+        std::optional<std::uint64_t> child = parse_unsigned(word, INT32_MAX);
+        if (child) {
+            children.push_back(static_cast<pid_t>(*child));
+        }
+    }
+    return children;
 }
 
 int thread_count(int proc_fd) {

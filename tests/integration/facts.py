@@ -21,6 +21,7 @@ class Mount:
         before, _, after = line.partition(" - ")
         fields = before.split()
         kind = after.split()
+        self.id, self.parent = fields[0], fields[1]
         self.root = _unescape(fields[3])
         self.destination = _unescape(fields[4])
         self.options = set(fields[5].split(","))

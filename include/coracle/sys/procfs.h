@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace coracle::sys {
 
@@ -28,6 +29,10 @@ struct ProcessStat {
 
 /// "PID/NAME", a path below /proc.
 [[nodiscard]] std::string proc_path(pid_t pid, const char* name);
+
+/// The children of this process, which has one thread; none if the kernel was built without the
+/// file. Source: /proc/PID/task/TID/children, CONFIG_PROC_CHILDREN.
+[[nodiscard]] std::vector<pid_t> find_children();
 
 /// The number of threads of this process. Throws: system.
 [[nodiscard]] int thread_count(int proc_fd);

@@ -3,7 +3,9 @@
 #include "coracle/base/error.h"
 #include "unit/launch/protocol_samples.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <random>
 #include <span>
@@ -177,16 +179,16 @@ TEST_CASE("protocol: values that no message holds are refused", "[protocol]") {
     CHECK(try_decode(Bytes{13}) == Outcome::refused);
     CHECK(try_decode(Bytes{255}) == Outcome::refused);
     Bytes failed = encode(Failed{});
-    failed[1] = static_cast<std::uint8_t>(Stage::execve) + 1;
+    failed[1] = static_cast<std::uint8_t>(static_cast<int>(Stage::execve) + 1);
     CHECK(try_decode(failed) == Outcome::refused);
     failed = encode(Failed{});
-    failed[2] = static_cast<std::uint8_t>(ErrorKind::internal) + 1;
+    failed[2] = static_cast<std::uint8_t>(static_cast<int>(ErrorKind::internal) + 1);
     CHECK(try_decode(failed) == Outcome::refused);
     // Lengths that are longer than what is there, up to those that would overflow.
-    for (const std::uint8_t high : {0x01, 0x7f, 0xff}) {
+    for (const int high : {0x01, 0x7f, 0xff}) {
         Bytes filter = encode(Filter{});
         filter[1] = 1;
-        filter[8] = high;
+        filter[8] = static_cast<std::uint8_t>(high);
         CHECK(try_decode(filter) == Outcome::refused);
         Bytes all(9, 0xff);
         all[0] = static_cast<std::uint8_t>(Message(Filter{}).index());
@@ -219,7 +221,8 @@ TEST_CASE("protocol: random and bit-flipped input gives a message or an error", 
             data = originals[round % 3 == 0 ? below(originals.size())
                                             : Message(InitPlanMessage{}).index()];
             for (std::size_t flips = below(4) + 1; flips > 0; --flips) {
-                data[below(data.size())] ^= static_cast<std::uint8_t>(1U << below(8));
+                std::uint8_t& byte = data[below(data.size())];
+                byte = static_cast<std::uint8_t>(byte ^ (1U << below(8)));
             }
         }
         refused += try_decode(data) == Outcome::refused ? 1 : 0;
