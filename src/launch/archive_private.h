@@ -23,8 +23,11 @@ class Encoder {
     static constexpr bool reads = false;
 
     void bytes(const void* data, std::size_t size) {
-        const std::uint8_t* first = static_cast<const std::uint8_t*>(data);
-        data_.insert(data_.end(), first, first + size);
+        std::size_t used = data_.size();
+        data_.resize(used + size);
+        if (size != 0) {
+            std::memcpy(data_.data() + used, data, size);
+        }
     }
     template <class Integer>
     void integer(Integer value) {

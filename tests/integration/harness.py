@@ -174,8 +174,11 @@ def snapshot_tree(path):
             info = os.lstat(full)
             content = ""
             if stat.S_ISREG(info.st_mode):
-                with open(full, "rb") as file:
-                    content = hashlib.sha256(file.read()).hexdigest()
+                try:
+                    with open(full, "rb") as file:
+                        content = hashlib.sha256(file.read()).hexdigest()
+                except PermissionError:
+                    content = "unreadable"
             elif stat.S_ISLNK(info.st_mode):
                 content = os.readlink(full)
             found[os.path.relpath(full, path)] = (oct(info.st_mode), info.st_uid, info.st_gid,
@@ -353,6 +356,7 @@ class Box:
                 pass
         left = residue.wait_for_none(self.leavings)
         residue.end_processes(self.processes())
+        residue.reap_children()
         if not residue.find_mounts(self.dir):
             subprocess.run(["rm", "-rf", self.dir], check=False)  # some trees are very deep
         return left

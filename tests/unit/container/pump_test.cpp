@@ -216,6 +216,30 @@ TEST_CASE("pump: output that nobody reads any more is dropped", "[container]") {
     CHECK(payload.wait() == 0);
 }
 
+TEST_CASE("pump: a terminal that nobody reads does not block it", "[container]") {
+    std::optional<sys::Pty> pty = find_pty();
+    const std::optional<sys::Pty> outer = find_pty();
+    if (!pty || !outer) {
+        return;
+    }
+    make_raw(pty->peer.get());
+    make_raw(outer->peer.get());
+    Forked pumping([&] {
+        Forked payload([&] {
+            pty->manager.reset();
+            sys::write_all(pty->peer.get(), make_stream(), "terminal");
+        });
+        (void)::alarm(2); // the end if it hangs
+        TerminalPump pump(-1, outer->peer.get(), pty->manager.get());
+        for (int i = 0; i < 50; ++i) {
+            (void)turn(pump, std::chrono::milliseconds(10));
+        }
+        (void)::kill(payload.pid(), SIGKILL);
+        ::_exit(42);
+    });
+    CHECK(pumping.wait() == 42 << 8);
+}
+
 TEST_CASE("pump: a nearly full pipe does not block it", "[container]") {
     std::optional<sys::Pty> pty = find_pty();
     if (!pty) {

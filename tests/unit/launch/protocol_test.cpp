@@ -196,6 +196,17 @@ TEST_CASE("protocol: values that no message holds are refused", "[protocol]") {
     }
 }
 
+TEST_CASE("protocol: a truth value is 0 or 1", "[protocol]") {
+    plan::InitPlan plan;
+    const Bytes without = encode(InitPlanMessage{plan});
+    plan.loopback_up = true;
+    Bytes with = encode(InitPlanMessage{plan});
+    const auto differs = std::mismatch(with.begin(), with.end(), without.begin()).first;
+    REQUIRE(differs != with.end());
+    *differs = 2;
+    CHECK(try_decode(with) == Outcome::refused);
+}
+
 TEST_CASE("protocol: random and bit-flipped input gives a message or an error", "[protocol]") {
     const unsigned seed = std::random_device{}();
     INFO("seed " << seed);

@@ -143,6 +143,18 @@ TEST_CASE("connecting to a stream: however long the path is", "[sys]") {
     CHECK(error_of([&] { (void)sys::connect_stream(temp.path("none/s")); }).errnum() == ENOENT);
 }
 
+TEST_CASE("connecting to a stream: a long name that fits an address by itself", "[sys]") {
+    const TempDir temp; // for a name of its own
+    const std::string path = temp.path() + std::string(105 - temp.path().size(), 'n');
+    const Fd listener = listen_stream(path);
+    try {
+        CHECK(sys::connect_stream(path));
+    } catch (const Error& error) {
+        FAIL_CHECK(error.text());
+    }
+    REQUIRE(::unlink(path.c_str()) == 0);
+}
+
 TEST_CASE("waiting: the first of two, a deadline, a hang-up", "[sys]") {
     using std::chrono::milliseconds;
     PipeEnds first = make_pipe();
