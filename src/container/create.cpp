@@ -43,9 +43,10 @@ plan::LaunchOptions make_launch_options(const Context& context, const CreateOpti
 
 void require_passed_fds(std::uint32_t count) {
     for (std::uint32_t number = 3; number < 3 + count; ++number) {
-        if (::fcntl(static_cast<int>(number), F_GETFD) < 0) {
-            int saved = errno;
-            throw_system(saved, "--preserve-fds: fd " + std::to_string(number) + " is not open");
+        int flags = ::fcntl(static_cast<int>(number), F_GETFD);
+        // What the caller left open has no FD_CLOEXEC, and everything of ours has it.
+        if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
+            throw_system(EBADF, "--preserve-fds: fd " + std::to_string(number) + " is not open");
         }
     }
     // Linux >= 5.11; before it, the tail's close_range(2) does the same later.
