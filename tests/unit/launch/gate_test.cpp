@@ -92,7 +92,11 @@ TEST_CASE("gate: anything but Accepted and the end is a broken promise", "[launc
         client.send_accepted();
     });
     CHECK(error_of([&] { init.open(); }).kind() == ErrorKind::internal);
-    FakeInit other([](ChildEnd& client) { client.send_need_id_map(); });
+    FakeInit other([](ChildEnd& client) {
+        (void)client.require<Start>();
+        sys::set_process_name("payload");
+        client.send_need_id_map();
+    });
     CHECK_THROWS_AS(other.open(), Error);
 }
 

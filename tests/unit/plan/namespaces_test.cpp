@@ -57,6 +57,8 @@ TEST_CASE("plan namespaces: what init does in a new one is not done in a joined 
     c.linux_().namespaces = {{"mount", ""}};
     CHECK_FALSE(c.plan().init.own_pid_namespace);
     CHECK_FALSE(c.plan().init.loopback_up);
+    REQUIRE(c.plan().degradations.size() == 1);
+    CHECK(c.plan().degradations[0].what == "/linux/namespaces");
 }
 
 TEST_CASE("plan id map: who writes it follows from the privilege", "[plan]") {

@@ -75,7 +75,7 @@ inline Case make_case(const host::Facts& facts) {
     return {facts, template_config(facts), options()};
 }
 
-/// A config with the least that is planned: a mount namespace, a root, a process.
+/// A config with the least that is planned without a word: two namespaces, a root, a process.
 inline Case small_case(const host::Facts& facts = rootful()) {
     Case small{facts, {}, options()};
     small.config.oci_version = "1.3.0";
@@ -84,7 +84,7 @@ inline Case small_case(const host::Facts& facts = rootful()) {
     small.config.process->cwd = "/";
     small.config.process->args = {"true"};
     small.config.linux_.emplace();
-    small.config.linux_->namespaces = {{"mount", ""}};
+    small.config.linux_->namespaces = {{"mount", ""}, {"pid", ""}};
     if (!facts.privileged) {
         small.config.linux_->namespaces.push_back({"user", ""});
         small.config.linux_->uid_mappings = {{0, facts.euid, 1}};

@@ -141,7 +141,7 @@ TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
              [](Case& c) { c.linux_().namespaces.pop_back(); }},
             {unsupported,
              "/linux/namespaces: joining a user namespace by path is not supported yet",
-             [](Case& c) { c.linux_().namespaces[1].path = "/proc/1/ns/user"; }},
+             [](Case& c) { c.linux_().namespaces.back().path = "/proc/1/ns/user"; }},
             {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped, with size 1",
              [](Case& c) { c.linux_().uid_mappings[0].host_id = 0; }},
             {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped",

@@ -94,7 +94,11 @@ class Forked {
   public:
     explicit Forked(const std::function<void()>& work) : pid_(::fork()) {
         if (pid_ == 0) {
-            work();
+            try {
+                work();
+            } catch (...) {
+                ::_exit(99);
+            }
             ::_exit(0);
         }
     }
