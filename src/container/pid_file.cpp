@@ -23,9 +23,10 @@ Split split_path(const std::string& path) {
     return {path.substr(0, slash + 1), path.substr(slash + 1)};
 }
 
-/// Known from the id alone, so that delete finds it.
+/// Known from the id alone, so that delete finds it; within the 255 bytes of a name.
 std::string temporary_of(const std::string& name, const std::string& id) {
-    return "." + name + "." + id + ".new";
+    constexpr std::size_t part_bytes = 120;
+    return "." + name.substr(0, part_bytes) + "." + id.substr(0, part_bytes) + ".new";
 }
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "pump_private.h"
 
+#include "coracle/sys/file.h"
+
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
@@ -43,6 +45,11 @@ TerminalPump::TerminalPump(int input, int output, int console)
     : input_(input), output_(output), console_(console) {
     int flags = ::fcntl(console, F_GETFL);
     (void)::fcntl(console, F_SETFL, flags | O_NONBLOCK);
+    std::string path = "/proc/self/fd/" + std::to_string(output);
+    if (sys::try_open_at(AT_FDCWD, path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY, 0,
+                         own_output_) == 0) {
+        output_ = own_output_.get();
+    }
 }
 
 void TerminalPump::fill(struct pollfd& input, struct pollfd& output, struct pollfd& console) const {

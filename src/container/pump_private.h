@@ -1,5 +1,7 @@
 #pragma once
 
+#include "coracle/sys/fd.h"
+
 #include <poll.h>
 #include <string>
 
@@ -9,7 +11,8 @@ namespace coracle::container {
 /// nothing blocks: what the other side does not take yet waits here, and reading pauses meanwhile.
 class TerminalPump {
   public:
-    /// Borrows the fds; `console` is made non-blocking.
+    /// Borrows the fds; `console` is made non-blocking. The output is opened again, non-blocking,
+    /// if it can be: the caller's own open file stays as it is.
     TerminalPump(int input, int output, int console);
 
     /// What to poll for; an fd of -1 is not polled.
@@ -32,6 +35,7 @@ class TerminalPump {
     void write_output();
 
     int input_;
+    sys::Fd own_output_;
     int output_;
     int console_;
     bool input_open_ = true;

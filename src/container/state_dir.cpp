@@ -153,7 +153,7 @@ ContainerDir ContainerDir::create(const StateRoot& root, const std::string& id) 
 std::optional<ContainerDir> ContainerDir::find(const StateRoot& root, const std::string& id) {
     Fd fd;
     int errnum = try_open_directory(root.fd(), id, fd);
-    if (errnum == ENOENT) {
+    if (errnum == ENOENT || errnum == ENOTDIR) { // a file there is not ours
         return std::nullopt;
     }
     if (errnum != 0) {

@@ -39,7 +39,8 @@ LiveInit find_init(const spec::Record& record, int proc_fd) {
         return init;
     }
     int errnum = sys::try_open_pidfd(record.pid, init.pidfd);
-    if (errnum == ESRCH || errnum == EINVAL) {
+    // EINVAL, or ENOENT from Linux 6.13: the number is a thread's by now.
+    if (errnum == ESRCH || errnum == EINVAL || errnum == ENOENT) {
         return init;
     }
     if (errnum != 0) {

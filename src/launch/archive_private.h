@@ -86,6 +86,10 @@ void transfer_one(Archive& archive, Value& value) {
         std::uint8_t byte = value ? 1 : 0;
         archive.integer(byte);
         if constexpr (Archive::reads) {
+            if (byte > 1) {
+                throw_error(ErrorKind::internal,
+                            "a message of the other process has a wrong value");
+            }
             value = byte != 0;
         }
     } else {

@@ -52,7 +52,7 @@ void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
     if (!accepted) { // init has let another client in
         throw_nobody_waits();
     }
-    if (receive_answer(gate)) {
+    if (!std::holds_alternative<Accepted>(accepted->message) || receive_answer(gate)) {
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }
     require_executed(sys::open_proc().get(), pid, pidfd);

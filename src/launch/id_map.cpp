@@ -53,6 +53,19 @@ void write_id_maps(const plan::IdMapPlan& plan, int proc_fd, pid_t pid) {
     write_map(plan.uids, proc_fd, pid, "uid_map");
 }
 
+namespace {
+
+/// A sysctl was allowed because its namespace is named; that must not be the host's own.
+void require_foreign_for_sysctls(const plan::LaunchPlan& plan, int namespace_fd,
+                                 NamespaceKind kind) {
+    if (!plan.init.sysctls.empty() && sys::is_current_namespace(namespace_fd, kind)) {
+        throw_error(ErrorKind::denied,
+                    "it is the caller's own, so /linux/sysctl would change the host");
+    }
+}
+
+} // namespace
+
 std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan) {
     std::vector<OpenNamespace> joined;
     for (const plan::NamespacePlan& entry : plan.namespaces) {
@@ -62,6 +75,7 @@ std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan) {
         in_context([&] { return std::string("join the ") + name_of(entry.kind) + " namespace"; },
                    [&] {
                        sys::Fd fd = sys::open_namespace(entry.path, entry.kind);
+                       require_foreign_for_sysctls(plan, fd.get(), entry.kind);
                        bool ours = sys::is_owned_by_current_user_namespace(fd.get());
                        joined.push_back({entry.kind, std::move(fd), ours});
                    });

@@ -61,14 +61,21 @@ std::string find_stage_name(int proc_fd, pid_t pid) {
 }
 
 void require_executed(int proc_fd, pid_t pid, int pidfd) {
-    if (!sys::wait_for_exit(pidfd, std::chrono::milliseconds(0))) {
-        return;
-    }
-    // execve(2) gives the process another name; a zombie keeps the one it had.
-    std::string stage = find_stage_name(proc_fd, pid);
-    if (!stage.empty()) {
-        std::optional<int> status = sys::find_exit_status(pidfd);
-        throw_ended(stage, status.value_or(SIGKILL), "init");
+    // EOF comes when execve(2) closes the channel, a moment before it changes the process's name,
+    // and also when the process dies: then the name stays, even a zombie's.
+    constexpr int rounds = 1000;
+    for (int round = 0; round < rounds; ++round) {
+        if (find_stage_name(proc_fd, pid) != name_of(Stage::execve)) {
+            return;
+        }
+        if (sys::wait_for_exit(pidfd, std::chrono::milliseconds(1))) {
+            // Once more: it may have been executed and have ended since.
+            std::string stage = find_stage_name(proc_fd, pid);
+            if (stage == name_of(Stage::execve)) {
+                throw_ended(stage, sys::find_exit_status(pidfd).value_or(SIGKILL), "init");
+            }
+            return;
+        }
     }
 }
 

@@ -24,8 +24,10 @@ std::string read_context_log(int context) {
     if (length <= 2) {
         return {};
     }
-    // "e MESSAGE": the level and a blank come first.
-    return printable(std::string_view(buffer.data(), static_cast<std::size_t>(length)).substr(2));
+    // "e MESSAGE\n": the level and a blank come first.
+    std::string_view text(buffer.data(), static_cast<std::size_t>(length));
+    text.remove_prefix(2);
+    return printable(text.substr(0, text.find('\n')));
 }
 
 int configure(int context, unsigned command, const char* key, const char* value) noexcept {

@@ -27,20 +27,21 @@ Fd open_namespace(const std::string& path, NamespaceKind kind) {
     return fd;
 }
 
+bool is_current_namespace(int namespace_fd, NamespaceKind kind) {
+    struct stat theirs = stat_of(namespace_fd, "namespace");
+    std::string own_path = std::string("/proc/self/ns/") + proc_name_of(kind);
+    struct stat own {};
+    if (::stat(own_path.c_str(), &own) != 0) {
+        int saved = errno;
+        throw_system(saved, "stat " + own_path);
+    }
+    return theirs.st_dev == own.st_dev && theirs.st_ino == own.st_ino;
+}
+
 bool is_owned_by_current_user_namespace(int namespace_fd) {
     // EPERM: the owner is outside of what this user namespace may see, so it is not ours.
-    Fd owner{::ioctl(namespace_fd, NS_GET_USERNS)};
-    if (!owner) {
-        return false;
-    }
-    ::fcntl(owner.get(), F_SETFD, FD_CLOEXEC);
-    struct stat theirs = stat_of(owner.get(), "owning user namespace");
-    struct stat ours {};
-    if (::stat("/proc/self/ns/user", &ours) != 0) {
-        int saved = errno;
-        throw_system(saved, "stat /proc/self/ns/user");
-    }
-    return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+    Fd owner{::ioctl(namespace_fd, NS_GET_USERNS)}; // close-on-exec by itself
+    return owner && is_current_namespace(owner.get(), NamespaceKind::user);
 }
 
 void join_namespace(int namespace_fd, NamespaceKind kind) {

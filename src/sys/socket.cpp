@@ -78,13 +78,17 @@ int try_connect_at(int dir_fd, const std::string& name, Fd& result) noexcept {
 }
 
 Fd connect_stream(const std::string& path) {
-    std::size_t slash = path.rfind('/');
-    std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-    Fd dir = open_at(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
     struct sockaddr_un address {};
-    if (!make_address(dir.get(), name, address)) {
-        throw_system(ENAMETOOLONG, "connect to " + printable(path));
+    address.sun_family = AF_UNIX;
+    Fd directory; // stays open until the address has been used
+    if (path.size() < sizeof address.sun_path) {
+        std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
+    } else {
+        std::size_t slash = path.rfind('/');
+        directory = open_at(AT_FDCWD, path.substr(0, slash + 1), O_PATH | O_DIRECTORY);
+        if (!make_address(directory.get(), path.substr(slash + 1), address)) {
+            throw_system(ENAMETOOLONG, "connect to " + printable(path));
+        }
     }
     Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     if (!socket || ::connect(socket.get(), generic(address), sizeof address) != 0) {

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import stat
+import time
 
 import pytest
 
@@ -187,9 +188,15 @@ def with_record(box, container, **changes):
     replace(box, path, json.dumps(record).encode())
 
 
+def later_process(box):
+    """A foreign process whose start time, counted in ticks of 10 ms, is not that of a container."""
+    time.sleep(0.05)
+    return box.guest("pause")
+
+
 def test_a_record_with_the_pid_of_another_process_never_signals_it(box):
     container = box.create("pause")
-    other = box.guest("pause")
+    other = later_process(box)
     path = record_of(box, container)
     record = json.loads(open(path, encoding="utf-8").read())
     changed = json.dumps({key: other.pid if value == container.pid else value
@@ -206,7 +213,7 @@ def test_a_record_with_the_pid_of_another_process_never_signals_it(box):
 def test_a_reused_pid_is_not_taken_for_the_container(box):
     container = box.create("exit", "0")
     path = record_of(box, container)
-    other = box.guest("pause")
+    other = later_process(box)
     record = json.loads(open(path, encoding="utf-8").read())
     replace(box, path, json.dumps({key: other.pid if value == container.pid else value
                                    for key, value in record.items()}).encode())

@@ -16,6 +16,9 @@ namespace coracle::sys {
 /// belongs to its parent. Source: ioctl_ns(2), NS_GET_USERNS.
 [[nodiscard]] bool is_owned_by_current_user_namespace(int namespace_fd);
 
+/// Whether this process is in that namespace. Throws: system.
+[[nodiscard]] bool is_current_namespace(int namespace_fd, NamespaceKind kind);
+
 /// Joins. A pid namespace is for children only. Throws: system, naming the kind. Source: setns(2).
 void join_namespace(int namespace_fd, NamespaceKind kind);
 
