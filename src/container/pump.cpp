@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace coracle::container {
@@ -45,9 +46,12 @@ TerminalPump::TerminalPump(int input, int output, int console)
     : input_(input), output_(output), console_(console) {
     int flags = ::fcntl(console, F_GETFL);
     (void)::fcntl(console, F_SETFL, flags | O_NONBLOCK);
+    struct stat status {};
+    if (::fstat(output, &status) != 0 || S_ISREG(status.st_mode)) {
+        return; // a file never blocks
+    }
     std::string path = "/proc/self/fd/" + std::to_string(output);
-    if (sys::try_open_at(AT_FDCWD, path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY, 0,
-                         own_output_) == 0) {
+    if (sys::try_open_at(AT_FDCWD, path, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0, own_output_) == 0) {
         output_ = own_output_.get();
     }
 }

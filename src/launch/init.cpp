@@ -222,8 +222,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     tail.report_fd = client.fd();
     tail.failure = failure.data();
     tail.failure_size = failure.size();
+    work.enter(Stage::execve); // first: whoever is told Accepted tells a death here by this name
     client.send_accepted();
-    work.enter(Stage::execve);
     execute(tail);
 }
 

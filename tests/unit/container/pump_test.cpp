@@ -186,8 +186,8 @@ TEST_CASE("pump: reads no more than the other side takes", "[container]") {
     input.revents = POLLIN;
     pump.move(input, output, console);
     pump.fill(input, output, console);
-    CHECK(input.fd == -1); // until the terminal has taken it
-    CHECK(output.fd == out.writer.get());
+    CHECK(input.fd == -1);            // until the terminal has taken it
+    CHECK(output.fd >= 0);            // the pipe, opened again
     CHECK(console.events == POLLOUT); // and no more of its output
     output.revents = POLLOUT;
     pump.move(input, output, console);

@@ -72,12 +72,13 @@ TEST_CASE("gate: init's failure is the start's", "[launch]") {
 TEST_CASE("gate: an init that dies after Accepted has not started anything", "[launch]") {
     FakeInit init([](ChildEnd& client) {
         (void)client.require<Start>();
+        sys::set_process_name("init:execve");
         client.send_accepted();
         (void)::raise(SIGSYS);
     });
     const Error error = error_of([&] { init.open(); });
     holds(error.text(), "init was killed by SIG");
-    holds(error.text(), "at stage gate, before the program of the container was executed");
+    holds(error.text(), "at stage execve, before the program of the container was executed");
 }
 
 TEST_CASE("gate: one that closes without an answer has let another in", "[launch]") {
