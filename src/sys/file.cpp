@@ -14,6 +14,9 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
 
 namespace coracle::sys {
 
@@ -220,7 +223,12 @@ Fd make_memory_file(const std::string& name, MemoryFile kind) {
 }
 
 void seal(int fd) {
-    if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
+    constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    if (::fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0) {
+        return;
+    }
+    // EINVAL: F_SEAL_EXEC, which keeps the mode's x bits, is from Linux 6.3.
+    if (errno != EINVAL || ::fcntl(fd, F_ADD_SEALS, seals) != 0) {
         int saved = errno;
         throw_system(saved, "seal memfd");
     }
