@@ -17,9 +17,8 @@ namespace {
     tail.failure[failed_stage_offset] = static_cast<std::uint8_t>(stage);
     std::memcpy(tail.failure + failed_errnum_offset, &errnum, sizeof errnum);
     (void)::syscall(SYS_write, tail.report_fd, tail.failure, tail.failure_size);
-    for (;;) {
-        (void)::syscall(SYS_exit_group, 1);
-    }
+    (void)::syscall(SYS_exit_group, 1);
+    __builtin_trap(); // the filter forbids even that: a fault ends the process all the same
 }
 
 void close_all_but_report(const ExecTail& tail) noexcept {

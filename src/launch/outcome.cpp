@@ -72,19 +72,22 @@ void require_executed(int proc_fd, pid_t pid, int pidfd) {
             // Once more: it may have been executed and have ended since.
             std::string stage = find_stage_name(proc_fd, pid);
             if (stage == name_of(Stage::execve)) {
-                throw_ended(stage, sys::find_exit_status(pidfd).value_or(SIGKILL), "init");
+                throw_ended(stage, sys::find_exit_status(pidfd), "init");
             }
             return;
         }
     }
 }
 
-void throw_ended(const std::string& stage, int status, const char* role) {
-    std::string text = std::string(role) + " " + sys::describe_wait_status(status);
+void throw_ended(const std::string& stage, std::optional<int> status, const char* role) {
+    std::string text = std::string(role) + " ";
+    text += status ? sys::describe_wait_status(*status) : std::string("ended");
     text += stage.empty()
                 ? " before it was ready"
                 : " at stage " + stage + ", before the program of the container was executed";
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+    if (stage == name_of(Stage::execve)) {
+        text += " (its seccomp filter forbids execve, and to say so)";
+    } else if (status && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGSYS) {
         text += " (a seccomp filter of the host or the container forbids a system call that is "
                 "needed)";
     }

@@ -2,6 +2,7 @@
 
 #include "protocol_private.h"
 
+#include <optional>
 #include <string>
 #include <sys/types.h>
 
@@ -13,8 +14,9 @@ namespace coracle::launch {
 /// The stage in a process's name, even of one that is a zombie; "" if it cannot be read.
 [[nodiscard]] std::string find_stage_name(int proc_fd, pid_t pid);
 
-/// Throws that the peer has ended without a word; `status` is its wait status.
-[[noreturn]] void throw_ended(const std::string& stage, int status, const char* role);
+/// Throws that the peer has ended without a word; `status` is its wait status, if known.
+[[noreturn]] void throw_ended(const std::string& stage, std::optional<int> status,
+                              const char* role);
 
 /// After EOF of a start: throws if init has died without executing the payload. A payload that was
 /// reaped by another process meanwhile counts as executed.

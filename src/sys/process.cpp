@@ -93,12 +93,18 @@ constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
 } // namespace
 
 std::optional<int> find_exit_status(int pidfd) noexcept {
-    PidfdInfo info{};
-    info.mask = pidfd_info_exit;
-    if (::ioctl(pidfd, pidfd_get_info, &info) != 0 || (info.mask & pidfd_info_exit) == 0) {
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid != 0) { // our own child, left to be reaped
+        return info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+    }
+    PidfdInfo exit_info{};
+    exit_info.mask = pidfd_info_exit;
+    if (::ioctl(pidfd, pidfd_get_info, &exit_info) != 0 ||
+        (exit_info.mask & pidfd_info_exit) == 0) {
         return std::nullopt;
     }
-    return info.exit_code;
+    return exit_info.exit_code;
 }
 
 int wait_for_child(pid_t pid) {

@@ -28,8 +28,9 @@ namespace coracle::sys {
 [[nodiscard]] int try_send_signal(int pidfd, int signal) noexcept;
 /// Whether the process has ended within `limit`; a zombie has ended.
 [[nodiscard]] bool wait_for_exit(int pidfd, std::chrono::milliseconds limit);
-/// How a process that is not our child ended: its wait status, if the kernel tells.
-/// Source: PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux >= 6.15.
+/// How a process has ended: its wait status, if the kernel tells. A child is not reaped by this; of
+/// another's child it is known once that one has reaped it.
+/// Source: waitid(2), P_PIDFD; PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux >= 6.15.
 [[nodiscard]] std::optional<int> find_exit_status(int pidfd) noexcept;
 
 /// Reaps a child and returns its wait status. Throws: system.
