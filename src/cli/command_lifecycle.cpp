@@ -39,7 +39,8 @@ int run_kill(const container::Context& context, std::vector<std::string> argumen
     if (!parse_arguments(app, std::move(arguments))) {
         return 0;
     }
-    std::optional<int> signal = find_signal(signal_text);
+    // 0 only asks whether the container runs: kill(2).
+    std::optional<int> signal = signal_text == "0" ? 0 : find_signal(signal_text);
     if (!signal) {
         throw_error(ErrorKind::usage, "unknown signal \"" + printable(signal_text) + "\"");
     }

@@ -9,6 +9,12 @@
 namespace coracle::cli {
 
 bool parse_arguments(CLI::App& app, std::vector<std::string> arguments) {
+    // Wrappers put options of their own before the user's: the last one counts.
+    for (CLI::Option* option : app.get_options()) {
+        if (option->nonpositional()) {
+            option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        }
+    }
     // CLI11 takes the arguments last one first.
     std::reverse(arguments.begin(), arguments.end());
     try {
@@ -19,7 +25,8 @@ bool parse_arguments(CLI::App& app, std::vector<std::string> arguments) {
     } catch (const CLI::ParseError& error) { // catch: into our own vocabulary
         std::string text = error.what();
         std::replace(text.begin(), text.end(), '\n', ' ');
-        throw Error(ErrorKind::usage, text + " (see coracle " + app.get_name() + " --help)");
+        std::string verb = app.get_name() == "coracle" ? "" : app.get_name() + " ";
+        throw Error(ErrorKind::usage, text + " (see coracle " + verb + "--help)");
     }
     return true;
 }

@@ -18,7 +18,17 @@ namespace {
 
 std::uint32_t listen_fds_of_environment() {
     const char* text = std::getenv("LISTEN_FDS");
-    return text == nullptr ? 0 : static_cast<std::uint32_t>(parse_unsigned(text, 1024).value_or(0));
+    const char* pid = std::getenv("LISTEN_PID");
+    bool for_another = pid != nullptr && std::to_string(::getpid()) != pid;
+    if (text == nullptr || for_another) { // sd_listen_fds(3)
+        return 0;
+    }
+    std::optional<std::uint64_t> count = parse_unsigned(text, 1024);
+    if (!count) {
+        throw_error(ErrorKind::usage,
+                    "LISTEN_FDS=" + printable(text) + ": must be a number up to 1024; unset it");
+    }
+    return static_cast<std::uint32_t>(*count);
 }
 
 plan::LaunchOptions make_launch_options(const Context& context, const CreateOptions& options,
@@ -46,7 +56,8 @@ void require_passed_fds(std::uint32_t count) {
         int flags = ::fcntl(static_cast<int>(number), F_GETFD);
         // What the caller left open has no FD_CLOEXEC, and everything of ours has it.
         if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
-            throw_system(EBADF, "--preserve-fds: fd " + std::to_string(number) + " is not open");
+            throw_system(EBADF, "--preserve-fds or LISTEN_FDS: fd " + std::to_string(number) +
+                                    " is not open");
         }
     }
     // Linux >= 5.11; before it, the tail's close_range(2) does the same later.
@@ -80,13 +91,17 @@ void create(const Context& context, const CreateOptions& options) {
 
 std::string describe_create(const Context& context, const CreateOptions& options) {
     sys::Fd proc = sys::open_proc();
-    return plan::describe(decide(context, options, plan::GateKind::socket, proc.get()).plan);
+    Decision decision = decide(context, options, plan::GateKind::socket, proc.get());
+    require_console(decision.plan, options, ConsoleHolder::socket);
+    return plan::describe(decision.plan);
 }
 
 std::string describe_run(const Context& context, const RunOptions& options) {
     sys::Fd proc = sys::open_proc();
-    return plan::describe(
-        decide(context, options.create, plan::GateKind::channel, proc.get()).plan);
+    Decision decision = decide(context, options.create, plan::GateKind::channel, proc.get());
+    require_console(decision.plan, options.create,
+                    options.detach ? ConsoleHolder::socket : ConsoleHolder::foreground);
+    return plan::describe(decision.plan);
 }
 
 } // namespace coracle::container

@@ -58,14 +58,15 @@ void require_console(const plan::LaunchPlan& plan, const CreateOptions& options,
     bool terminal = plan.init.process.terminal;
     bool socket = !options.console_socket.empty();
     if (terminal && holder == ConsoleHolder::socket && !socket) {
-        throw_error(ErrorKind::usage, "process.terminal is true: cannot allocate tty if runc will "
-                                      "detach without setting console socket: give "
-                                      "--console-socket, or set terminal to false");
+        throw_error(ErrorKind::usage,
+                    "/process/terminal is true: give --console-socket, or set it to "
+                    "false (cannot allocate tty if runc will detach without "
+                    "setting console socket)");
     }
     if (socket && (!terminal || holder == ConsoleHolder::foreground)) {
         throw_error(ErrorKind::usage,
-                    "cannot use console socket if runc will not detach or allocate tty: leave "
-                    "--console-socket out");
+                    "--console-socket is for a detached container with a terminal: leave it out "
+                    "(cannot use console socket if runc will not detach or allocate tty)");
     }
 }
 
@@ -85,7 +86,9 @@ Creation::~Creation() {
         if (pid_file_written_) {
             remove_pid_file(options_.pid_file);
         }
-        dir_.remove();
+        if (dir_.lock()) { // else somebody has deleted it while it ran
+            dir_.remove();
+        }
     } catch (const Error&) { // catch: cleaning up after an error that is on its way already
     }
 }
@@ -123,6 +126,13 @@ void Creation::hand_over_fds() {
     }
 }
 
+void Creation::require_strict() const {
+    if (decision_.plan.strict && !launch_->degraded().empty()) {
+        const plan::Degradation& first = launch_->degraded().front();
+        throw_error(ErrorKind::unsupported, first.what + ": " + first.why + " (--strict)");
+    }
+}
+
 void Creation::bring_up() {
     // The intent first: whatever happens from here on, `delete --force` finds it.
     record_ = make_record();
@@ -133,6 +143,7 @@ void Creation::bring_up() {
     launch_ = std::make_unique<launch::Launch>(decision_.plan, proc_fd_, gate_ ? gate_.get() : -1);
     launch_->bring_up();
     gate_.reset();
+    require_strict();
     hand_over_fds();
 
     std::optional<sys::ProcessStat> stat = sys::find_process_stat(proc_fd_, launch_->pid());

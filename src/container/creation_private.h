@@ -47,10 +47,12 @@ class Creation {
     [[nodiscard]] pid_t pid() const noexcept { return launch_->pid(); }
     [[nodiscard]] int pidfd() const noexcept { return launch_->pidfd(); }
     [[nodiscard]] sys::Fd take_console() noexcept { return launch_->take_console(); }
-    [[nodiscard]] const ContainerDir& dir() const noexcept { return dir_; }
+    /// Others may kill and delete the container from here on.
+    void unlock() const noexcept { dir_.unlock(); }
 
   private:
     [[nodiscard]] spec::Record make_record() const;
+    void require_strict() const;
     void write_pid_file();
     void hand_over_fds();
 

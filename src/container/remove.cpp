@@ -9,7 +9,7 @@ namespace coracle::container {
 namespace {
 
 /// The record, if it can be had. With force, one that cannot be read does not keep the directory:
-/// a process it may have named is then unknown, which is said.
+/// what identifies its init is taken from it if that is still there.
 std::optional<spec::Record> load_record(const ContainerDir& dir, Force force) {
     try {
         return dir.load();
@@ -17,8 +17,11 @@ std::optional<spec::Record> load_record(const ContainerDir& dir, Force force) {
         if (force == Force::no || error.kind() == ErrorKind::denied) {
             throw;
         }
-        log::warning(error.text() + ": removed without knowing its process");
-        return std::nullopt;
+        std::optional<spec::Record> salvaged = dir.salvage();
+        if (!salvaged) {
+            log::error(error.text() + ": removed without knowing its process");
+        }
+        return salvaged;
     }
 }
 
@@ -47,6 +50,9 @@ void remove(const Context& context, const std::string& id, Force force) {
     std::optional<ContainerDir> dir = root ? ContainerDir::find(*root, id) : std::nullopt;
     if (!dir || !dir->lock()) {
         if (force == Force::yes) {
+            if (root) {
+                root->remove_stray(id);
+            }
             return;
         }
         throw_error(ErrorKind::not_found, "container does not exist: " + id);

@@ -11,6 +11,7 @@ namespace {
 
 int run_in_foreground(Creation& creation, const RunOptions& options, Orphans orphans) {
     creation.start();
+    creation.unlock();
     int status = attend(creation.pid(), creation.pidfd(), creation.take_console(), orphans);
     if (options.keep) {
         creation.keep();

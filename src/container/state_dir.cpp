@@ -133,19 +133,37 @@ std::vector<std::string> StateRoot::ids() const {
     return ids;
 }
 
+void StateRoot::remove_stray(const std::string& id) const {
+    std::optional<struct stat> entry = sys::find_stat(fd_.get(), id);
+    if (entry && !S_ISDIR(entry->st_mode)) {
+        sys::remove_tree(fd_.get(), id);
+    }
+}
+
 ContainerDir ContainerDir::create(const StateRoot& root, const std::string& id) {
     int errnum = sys::try_make_directory(root.fd(), id, 0700);
     if (errnum == EEXIST) {
-        throw_error(ErrorKind::wrong_state, "container with given ID already exists: " + id);
+        std::optional<struct stat> existing = sys::find_stat(root.fd(), id);
+        bool stray = existing && !S_ISDIR(existing->st_mode);
+        throw_error(ErrorKind::wrong_state,
+                    "container with given ID already exists: " + id +
+                        (stray ? " (as a file, which delete --force removes)" : ""));
     }
     if (errnum != 0) {
         throw_system(errnum, "make the state directory of " + id);
     }
     Fd fd;
     errnum = try_open_directory(root.fd(), id, fd);
+    if (errnum != 0 && errnum != ENOENT) {
+        throw_system(errnum, "open the state directory of " + id);
+    }
     ContainerDir dir(sys::duplicate(root.fd()), std::move(fd), id);
     if (errnum != 0 || !dir.lock()) {
         throw_error(ErrorKind::wrong_state, "container " + id + " was deleted while it was made");
+    }
+    // Deleted and made anew by another between mkdir and lock: then it is that one's.
+    if (!sys::list_directory(dir.fd_.get()).empty()) {
+        throw_error(ErrorKind::wrong_state, "container with given ID already exists: " + id);
     }
     return dir;
 }
@@ -176,6 +194,10 @@ bool ContainerDir::lock() {
     return named && named->st_ino == held.st_ino && named->st_dev == held.st_dev;
 }
 
+void ContainerDir::unlock() const noexcept {
+    sys::unlock(fd_.get());
+}
+
 bool ContainerDir::is_locked_by_another() const {
     Fd probe;
     if (try_open_directory(root_.get(), id_, probe) != 0) {
@@ -200,6 +222,15 @@ std::optional<spec::Record> ContainerDir::load() const {
                       });
 }
 
+std::optional<spec::Record> ContainerDir::salvage() const {
+    try {
+        return spec::salvage_record(
+            sys::read_regular_file(fd_.get(), record_name, max_record_bytes));
+    } catch (const Error&) { // catch: not even a file
+        return std::nullopt;
+    }
+}
+
 void ContainerDir::save(const spec::Record& record) const {
     sys::replace_file(fd_.get(), record_name, record_temporary, spec::write_record(record), 0600);
 }
@@ -217,19 +248,8 @@ void ContainerDir::open_gate(pid_t pid, int pidfd) const {
 }
 
 void ContainerDir::remove() const {
-    for (const std::string& name : sys::list_directory(fd_.get())) {
-        int errnum = sys::try_unlink(fd_.get(), name, 0);
-        if (errnum == EISDIR) {
-            errnum = sys::try_unlink(fd_.get(), name, AT_REMOVEDIR);
-        }
-        if (errnum != 0 && errnum != ENOENT) {
-            throw_system(errnum, "remove " + printable(name) + " of container " + id_);
-        }
-    }
-    int errnum = sys::try_unlink(root_.get(), id_, AT_REMOVEDIR);
-    if (errnum != 0 && errnum != ENOENT) {
-        throw_system(errnum, "remove the state directory of " + id_);
-    }
+    in_context([&] { return "delete container " + id_; },
+               [&] { sys::remove_tree(root_.get(), id_); });
 }
 
 } // namespace coracle::container

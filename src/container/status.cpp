@@ -48,7 +48,8 @@ LiveInit find_init(const spec::Record& record, int proc_fd) {
     }
     std::optional<sys::ProcessStat> stat = sys::find_process_stat(proc_fd, record.pid);
     bool same = stat && stat->start_time == record.start_time;
-    bool ended = !stat || stat->state == 'Z' || stat->state == 'X';
+    // Not the state Z: a leader that has left its other threads behind is one too.
+    bool ended = !stat || sys::wait_for_exit(init.pidfd.get(), std::chrono::milliseconds(0));
     if (!same || ended) {
         init.pidfd.reset();
     }

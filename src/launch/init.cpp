@@ -163,7 +163,7 @@ void become_payload_user(Work& work) {
 /// The connection of a client that has said Start. One that connects and leaves, such as `state`,
 /// opens nothing.
 Fd wait_for_client(const Fd& gate) {
-    constexpr std::chrono::seconds patience{5};
+    constexpr std::chrono::milliseconds patience{200};
     for (;;) {
         Fd connection = sys::accept_connection(gate.get());
         ChildEnd client(sys::duplicate(connection.get()));

@@ -94,7 +94,7 @@ void add_symlinks(RootfsPlan& rootfs) {
 
 } // namespace
 
-void add_devices(const Inputs& inputs, const LaunchPlan& plan, RootfsPlan& rootfs) {
+void add_devices(const Inputs& inputs, LaunchPlan& plan, RootfsPlan& rootfs) {
     // mknod(2) needs CAP_MKNOD in the initial user namespace.
     bool may_make = inputs.facts.privileged && inputs.facts.initial_user_namespace &&
                     !has_new(plan.namespaces, NamespaceKind::user);
@@ -117,6 +117,13 @@ void add_devices(const Inputs& inputs, const LaunchPlan& plan, RootfsPlan& rootf
         DeviceStep step = make_device(inputs.linux_.devices[i], i, method);
         if (step.path == "/dev/ptmx") { // always the container's own devpts
             continue;
+        }
+        const spec::Device& device = inputs.linux_.devices[i];
+        if (step.method == DeviceMethod::bind_from_host &&
+            (device.file_mode || device.uid || device.gid)) {
+            plan.degradations.push_back(
+                {"/linux/devices/" + std::to_string(i),
+                 step.path + " is bound from the host, so its mode and owner are the host's"});
         }
         add_or_replace(rootfs.devices, std::move(step));
     }

@@ -16,10 +16,8 @@ void degrade_if(bool present, const char* what, const char* why, LaunchPlan& pla
 void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
     plan.cgroup.reason = inputs.options.cgroup_disabled ? "--cgroup-manager=disabled"
                                                         : "this build does not make cgroups yet";
-    if (inputs.options.cgroup_disabled) {
-        return;
-    }
-    degrade_if(!inputs.linux_.cgroups_path.empty(), "/linux/cgroupsPath",
+    degrade_if(!inputs.options.cgroup_disabled && !inputs.linux_.cgroups_path.empty(),
+               "/linux/cgroupsPath",
                "the container stays in the caller's cgroup: this build does not make "
                "cgroups yet",
                plan);
@@ -86,6 +84,7 @@ LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts
         plan.seccomp = make_seccomp(*inputs.linux_.seccomp);
     }
     plan.init = make_init_plan(inputs, plan);
+    plan.strict = options.strict;
     if (options.strict) {
         require_strict(plan);
     }

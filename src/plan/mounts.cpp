@@ -22,6 +22,16 @@ void require_supported_options(const spec::Mount& mount, const MountOptions& opt
     if (options.copy_up) {
         throw_error(ErrorKind::unsupported, pointer + "/options: tmpcopyup is not supported yet");
     }
+    if ((options.superblock_flags & MS_REMOUNT) != 0) {
+        throw_error(ErrorKind::unsupported,
+                    pointer + "/options: remount is not supported: give the options to the mount "
+                              "itself");
+    }
+    if (options.bind && options.superblock_flags != 0) {
+        throw_error(ErrorKind::invalid_config,
+                    pointer + "/options: sync, dirsync, lazytime and mand belong to a filesystem, "
+                              "not to a bind mount");
+    }
     if (options.bind && !options.data.empty()) {
         throw_error(ErrorKind::invalid_config, pointer + "/options: a bind mount has no option " +
                                                    printable(options.data.front()));

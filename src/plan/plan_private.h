@@ -27,7 +27,7 @@ void require_supported(const Inputs& inputs);
 [[nodiscard]] bool is_mapped(const std::vector<IdMapping>& map, std::uint32_t container_id);
 
 [[nodiscard]] RootfsPlan make_rootfs(const Inputs& inputs, LaunchPlan& plan);
-void add_devices(const Inputs& inputs, const LaunchPlan& plan, RootfsPlan& rootfs);
+void add_devices(const Inputs& inputs, LaunchPlan& plan, RootfsPlan& rootfs);
 [[nodiscard]] MountStep make_mount_step(const Inputs& inputs, const LaunchPlan& plan,
                                         std::size_t index);
 

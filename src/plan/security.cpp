@@ -29,6 +29,17 @@ std::uint64_t make_mask(const std::vector<std::string>& names, const char* set,
     return mask;
 }
 
+/// The kernel refuses `set` beyond `limit`: capset(2). The runtime-spec wants the rest granted.
+void restrict(std::uint64_t& set, std::uint64_t limit, const char* set_name, const char* limit_name,
+              LaunchPlan& plan) {
+    if ((set & ~limit) != 0) {
+        plan.degradations.push_back(
+            {std::string("/process/capabilities/") + set_name,
+             std::string("capabilities that are not in the ") + limit_name + " set are left out"});
+        set &= limit;
+    }
+}
+
 std::uint32_t make_action(const std::string& name, std::optional<std::uint32_t> errno_ret,
                           const std::string& pointer) {
     std::optional<std::uint32_t> action = spec::find_seccomp_action(name);
@@ -79,6 +90,8 @@ CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan) {
     result.inheritable = make_mask(config->inheritable, "inheritable", available, plan);
     result.permitted = make_mask(config->permitted, "permitted", available, plan);
     result.ambient = make_mask(config->ambient, "ambient", available, plan);
+    restrict(result.effective, result.permitted, "effective", "permitted", plan);
+    restrict(result.inheritable, result.bounding, "inheritable", "bounding", plan);
     // The kernel raises only what is in both: capabilities(7), "Ambient".
     std::uint64_t raisable = result.permitted & result.inheritable;
     if ((result.ambient & ~raisable) != 0) {

@@ -87,6 +87,34 @@ DeviceCgroupRule parse_device_rule(const View& view) {
     return rule;
 }
 
+/// False for what says "no limit": nothing, 0, -1, false and "", as managers write for every field
+/// that they leave open. A pids limit of 0 is a limit, of no process at all.
+bool sets_a_limit(const View& value, std::string_view key) {
+    switch (value.kind()) {
+    case Kind::null:
+        return false;
+    case Kind::boolean:
+        return value.as_bool();
+    case Kind::unsigned_integer:
+        return key == "pids" || value.as_uint64() != 0;
+    case Kind::negative_integer:
+        return value.as_int64() != -1;
+    case Kind::real:
+        return true;
+    case Kind::string:
+        return !value.as_string().empty();
+    case Kind::array:
+        return !value.is_empty_container();
+    case Kind::object:
+        break;
+    }
+    bool limits = false;
+    value.for_each_member([&](std::string_view /*name*/, const View& member) {
+        limits = limits || sets_a_limit(member, key);
+    });
+    return limits;
+}
+
 Resources parse_resources(const View& view) {
     Resources resources;
     view.for_each_member([&](std::string_view key, const View& value) {
@@ -94,15 +122,17 @@ Resources parse_resources(const View& view) {
             resources.devices = value.as_vector(parse_device_rule);
             return;
         }
+        if (key == "hugepageLimits") {
+            value.require_kind(Kind::array);
+        }
         const bool known_object = key == "memory" || key == "cpu" || key == "pids" ||
                                   key == "blockIO" || key == "network" || key == "rdma" ||
                                   key == "unified";
         if (known_object) {
             value.require_kind(Kind::object);
-        } else if (key == "hugepageLimits") {
-            value.require_kind(Kind::array);
         }
-        if (!value.is_empty_container()) {
+        const bool known = known_object || key == "hugepageLimits";
+        if (known && sets_a_limit(value, key)) {
             resources.limits.emplace_back(key);
         }
     });

@@ -18,7 +18,9 @@ void write_switch(json::Writer& writer, std::string_view name, bool enabled) {
 void write_namespaces(json::Writer& writer) {
     std::vector<std::string> names;
     for (const NamespaceKind kind : namespace_kinds()) {
-        names.emplace_back(name_of(kind));
+        if (kind != NamespaceKind::time) { // known, and refused
+            names.emplace_back(name_of(kind));
+        }
     }
     std::sort(names.begin(), names.end());
     writer.key("namespaces").strings(names);
@@ -39,7 +41,9 @@ void write_seccomp(json::Writer& writer) {
     std::erase(supported, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
     writer.key("seccomp").begin_object();
     writer.key("enabled").boolean(true);
-    writer.key("actions").strings(seccomp_actions());
+    std::vector<std::string_view> actions = seccomp_actions();
+    std::erase(actions, "SCMP_ACT_NOTIFY"); // known, and refused
+    writer.key("actions").strings(actions);
     writer.key("operators").strings(seccomp_operators());
     writer.key("archs").strings(seccomp_architectures());
     writer.key("knownFlags").strings(seccomp_flags());
@@ -71,14 +75,19 @@ std::string write_features(const BuildFeatures& build) {
     writer.key("ociVersionMin").string("1.0.0");
     writer.key("ociVersionMax").string("1.3.0");
     writer.key("hooks").begin_array().end_array();
-    writer.key("mountOptions").strings(known_mount_options());
+    std::vector<std::string_view> options = known_mount_options();
+    std::erase_if(options, [](std::string_view option) { // known, and refused
+        return option == "idmap" || option == "ridmap" || option == "tmpcopyup";
+    });
+    writer.key("mountOptions").strings(options);
     write_linux(writer, build);
     writer.key("annotations").begin_object();
     writer.key("coracle.commit").string(build.commit);
     writer.key("coracle.version").string(build.version);
     writer.key("io.github.seccomp.libseccomp.version").string(build.libseccomp_version);
     writer.end_object();
-    writer.key("potentiallyUnsafeConfigAnnotations").begin_array().end_array();
+    writer.key("potentiallyUnsafeConfigAnnotations")
+        .strings(std::vector<std::string>{"run.oci.keep_original_groups"});
     writer.end_object();
     return writer.finish();
 }

@@ -174,4 +174,36 @@ Record parse_record(std::string_view text) {
     return record;
 }
 
+namespace {
+
+/// What follows `"key":` up to the next comma, bracket or line's end.
+std::string_view find_raw_member(std::string_view text, std::string_view key) {
+    const std::string label = "\"" + std::string(key) + "\":";
+    const std::size_t at = text.find(label);
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    text.remove_prefix(at + label.size());
+    return text.substr(0, text.find_first_of(",}\n"));
+}
+
+} // namespace
+
+std::optional<Record> salvage_record(std::string_view text) {
+    const std::optional<std::uint64_t> pid =
+        parse_unsigned(find_raw_member(text, "pid"), INT32_MAX);
+    const std::optional<std::uint64_t> start_time =
+        parse_unsigned(find_raw_member(text, "startTime"), UINT64_MAX);
+    const std::string_view boot_id = find_raw_member(text, "bootId");
+    if (!pid || !start_time || boot_id.size() < 3 || boot_id.front() != '"' ||
+        boot_id.back() != '"') {
+        return std::nullopt;
+    }
+    Record record;
+    record.pid = static_cast<std::int32_t>(*pid);
+    record.start_time = *start_time;
+    record.boot_id = boot_id.substr(1, boot_id.size() - 2);
+    return record;
+}
+
 } // namespace coracle::spec

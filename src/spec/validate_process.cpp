@@ -17,6 +17,9 @@ void validate_user(const User& user) {
     if (user.gid == no_id) {
         refuse("/process/user/gid", text);
     }
+    if (user.umask.value_or(0) > 0777) {
+        refuse("/process/user/umask", "must be at most 0777 (511)");
+    }
     for (std::size_t i = 0; i < user.additional_gids.size(); ++i) {
         if (user.additional_gids[i] == no_id) {
             refuse(element("/process/user/additionalGids", i), text);

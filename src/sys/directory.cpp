@@ -1,6 +1,7 @@
 #include "coracle/sys/directory.h"
 
 #include "coracle/base/error.h"
+#include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 
 #include <cerrno>
@@ -54,6 +55,38 @@ bool lock_exclusively(int fd, std::chrono::milliseconds patience) {
         };
         (void)::nanosleep(&time, nullptr);
     }
+}
+
+void unlock(int fd) noexcept {
+    (void)::flock(fd, LOCK_UN);
+}
+
+namespace {
+
+void remove_entry(int dir_fd, const std::string& name, int levels) {
+    int errnum = try_unlink(dir_fd, name, 0);
+    if (errnum == EISDIR) {
+        errnum = try_unlink(dir_fd, name, AT_REMOVEDIR);
+    }
+    if (errnum == ENOTEMPTY && levels == 0) {
+        errnum = ELOOP;
+    } else if (errnum == ENOTEMPTY) {
+        Fd directory = open_at(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        for (const std::string& inner : list_directory(directory.get())) {
+            remove_entry(directory.get(), inner, levels - 1);
+        }
+        errnum = try_unlink(dir_fd, name, AT_REMOVEDIR);
+    }
+    if (errnum != 0 && errnum != ENOENT) {
+        throw_system(errnum, "remove " + printable(name));
+    }
+}
+
+} // namespace
+
+void remove_tree(int dir_fd, const std::string& name) {
+    constexpr int max_levels = 64;
+    remove_entry(dir_fd, name, max_levels);
 }
 
 } // namespace coracle::sys

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TIDY = "clang-tidy-14"
-GCC_ONLY = re.compile(r" -(?:ftrivial-auto-var-init=zero|fsanitize=\S+)")
+GCC_ONLY = re.compile(r" -(?:ftrivial-auto-var-init=zero|Wno-restrict|fsanitize=\S+)")
 BAD_EXAMPLE = '#include <fcntl.h>\nint BadName() { return open("/", O_RDONLY); }\n'
 BAD_CHECKS = ("android-cloexec-open", "readability-identifier-naming")
 

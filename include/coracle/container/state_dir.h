@@ -43,6 +43,8 @@ class StateRoot {
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// The ids of the directories in it, sorted.
     [[nodiscard]] std::vector<std::string> ids() const;
+    /// Takes a file away that bears an id's name and is no container. Throws: system.
+    void remove_stray(const std::string& id) const;
 
   private:
     explicit StateRoot(sys::Fd fd) : fd_(std::move(fd)) {}
@@ -60,12 +62,16 @@ class ContainerDir {
     /// Locks it against create and delete, waiting for one that is at work. False if it was
     /// deleted meanwhile. Throws: wrong_state after 40 seconds.
     [[nodiscard]] bool lock();
+    /// Others may delete it again.
+    void unlock() const noexcept;
     /// Whether a process that makes or deletes it is at work now.
     [[nodiscard]] bool is_locked_by_another() const;
 
     /// Nothing if there is no record yet. Throws: invalid_config if it is not one of ours;
     /// denied if another user owns it.
     [[nodiscard]] std::optional<spec::Record> load() const;
+    /// spec::salvage_record of a record that load refuses.
+    [[nodiscard]] std::optional<spec::Record> salvage() const;
     void save(const spec::Record& record) const;
 
     /// The listening socket of the start gate.

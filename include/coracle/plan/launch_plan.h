@@ -219,6 +219,7 @@ struct LaunchPlan {
     std::optional<SeccompPlan> seccomp;
     InitPlan init;
     std::vector<Degradation> degradations;
+    bool strict = false; ///< a degradation that an executor finds is an error too
 };
 
 } // namespace coracle::plan

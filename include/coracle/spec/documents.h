@@ -36,6 +36,10 @@ struct Record {
 /// breaks a rule (id grammar, absolute paths, positive pid).
 [[nodiscard]] Record parse_record(std::string_view text);
 
+/// What identifies init, out of a record that parse_record refuses: damaged, or another version's.
+/// Only pid, start time and boot id are set; nothing if one of them is not there. Never throws.
+[[nodiscard]] std::optional<Record> salvage_record(std::string_view text);
+
 /// One container as `state` and `list` show it.
 struct ContainerView {
     std::string oci_version;

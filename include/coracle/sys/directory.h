@@ -13,4 +13,11 @@ namespace coracle::sys {
 /// open file still has it then. Throws: system.
 [[nodiscard]] bool lock_exclusively(int fd, std::chrono::milliseconds patience);
 
+/// Gives the lock up.
+void unlock(int fd) noexcept;
+
+/// Takes the entry `name` away, a directory with all that is in it, never following a symbolic
+/// link. What is gone already is no error. Throws: system, naming the entry; ELOOP below 64 levels.
+void remove_tree(int dir_fd, const std::string& name);
+
 } // namespace coracle::sys

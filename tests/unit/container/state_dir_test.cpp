@@ -264,13 +264,27 @@ TEST_CASE("container directory: remove takes all of it, twice if need be", "[con
     CHECK(root.ids().empty());
 }
 
-TEST_CASE("container directory: a full directory inside is not entered", "[container]") {
+TEST_CASE("container directory: what others put inside goes too, links are not followed",
+          "[container]") {
     const TempDir temp;
     const StateRoot root = open_root(temp);
     const ContainerDir dir = ContainerDir::create(root, "c1");
     temp.file("root/c1/f");
     temp.directory("root/c1/d/e");
-    const Error error = error_of([&] { dir.remove(); });
-    CHECK(error.errnum() == ENOTEMPTY);
-    CHECK(error.text() == "remove d of container c1: Directory not empty");
+    temp.directory("kept/inner");
+    temp.link("root/c1/d/link", "../../../kept");
+    dir.remove();
+    CHECK_FALSE(temp.has("root/c1"));
+    CHECK(temp.has("kept/inner"));
+}
+
+TEST_CASE("container directory: one that another creator fills is not ours", "[container]") {
+    const TempDir temp;
+    const StateRoot root = open_root(temp);
+    temp.file("root/stray");
+    CHECK(error_of([&] { (void)ContainerDir::create(root, "stray"); }).kind() ==
+          ErrorKind::wrong_state);
+    root.remove_stray("stray");
+    CHECK_FALSE(temp.has("root/stray"));
+    CHECK_NOTHROW(ContainerDir::create(root, "stray"));
 }

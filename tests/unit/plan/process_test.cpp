@@ -192,11 +192,26 @@ TEST_CASE("plan capabilities: what cannot be had is left out and said", "[plan]"
 TEST_CASE("plan capabilities: ambient only within permitted and inheritable", "[plan]") {
     Case c = small_case();
     spec::Capabilities& sets = c.process().capabilities.emplace();
+    sets.bounding = {"CAP_CHOWN", "CAP_KILL", "CAP_FOWNER"};
     sets.permitted = {"CAP_CHOWN", "CAP_KILL"};
     sets.inheritable = {"CAP_KILL", "CAP_FOWNER"};
     sets.ambient = {"CAP_CHOWN", "CAP_KILL", "CAP_FOWNER"};
     CHECK(c.plan().init.process.capabilities->ambient == bit(CAP_KILL));
     CHECK(c.plan().degradations.size() == 1);
+}
+
+TEST_CASE("plan capabilities: effective within permitted, inheritable within bounding", "[plan]") {
+    Case c = small_case();
+    spec::Capabilities& sets = c.process().capabilities.emplace();
+    sets.bounding = {"CAP_CHOWN"};
+    sets.permitted = {"CAP_CHOWN"};
+    sets.effective = {"CAP_CHOWN", "CAP_KILL"};
+    sets.inheritable = {"CAP_CHOWN", "CAP_FOWNER"};
+    CHECK(c.plan().init.process.capabilities->effective == bit(CAP_CHOWN));
+    CHECK(c.plan().init.process.capabilities->inheritable == bit(CAP_CHOWN));
+    REQUIRE(c.plan().degradations.size() == 2);
+    CHECK(c.plan().degradations[0].what == "/process/capabilities/effective");
+    CHECK(c.plan().degradations[1].what == "/process/capabilities/inheritable");
 }
 
 TEST_CASE("plan seccomp: actions with their errno, flags, rules in order", "[plan]") {

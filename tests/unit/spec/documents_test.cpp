@@ -90,13 +90,19 @@ TEST_CASE("features: what readers look for", "[documents]") {
              R"("coracle.version": "0.1.0")",
              R"("coracle.commit": "abc")",
              R"("io.github.seccomp.libseccomp.version": "2.5.4")",
-             R"("potentiallyUnsafeConfigAnnotations": [])",
+             "\"potentiallyUnsafeConfigAnnotations\": [\n    \"run.oci.keep_original_groups\"\n  ]",
          }) {
         CHECK(holds(text, part));
     }
     // The kernel refuses this flag without a listener: known, but not supported.
     const std::string flag = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
     CHECK(text.find(flag) == text.rfind(flag));
+    // Known to the parser, and refused by the plan.
+    for (const char* refused :
+         {"\"time\"", "\"idmap\",", "\"ridmap\"", "tmpcopyup", "SCMP_ACT_NOTIFY"}) {
+        CAPTURE(refused);
+        CHECK(text.find(refused) == std::string::npos);
+    }
 }
 
 TEST_CASE("template: parses and is valid", "[documents]") {

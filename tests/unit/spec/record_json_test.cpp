@@ -121,6 +121,24 @@ TEST_CASE("record: what is refused", "[record]") {
     CHECK_THROWS_AS(parse_record(replaced(text, "c1", std::string(1025, 'a'))), Error);
 }
 
+TEST_CASE("record: what identifies init can be salvaged", "[record]") {
+    const std::string text = write_record(sample());
+    const std::optional<Record> other =
+        salvage_record(replaced(text, "\"recordVersion\":1", "\"recordVersion\":2"));
+    REQUIRE(other);
+    CHECK(other->pid == 9);
+    CHECK(other->start_time == sample().start_time);
+    CHECK(other->boot_id == "boot");
+    CHECK(other->id.empty());
+    for (const char* lost : {"\"pid\":9", "\"startTime\":", "\"bootId\":\"boot\""}) {
+        CHECK_FALSE(salvage_record(replaced(text, lost, "\"x\":1")));
+    }
+    CHECK_FALSE(salvage_record(""));
+    for (std::size_t length = 0; length < text.size(); ++length) {
+        CHECK_NOTHROW(salvage_record(std::string_view(text).substr(0, length)));
+    }
+}
+
 TEST_CASE("record: damage throws Error and nothing else", "[record]") {
     std::string text = write_record(sample());
     text.pop_back();
