@@ -6,6 +6,7 @@ using namespace coracle;
 using namespace spec_test;
 using spec::parse_record;
 using spec::Record;
+using spec::salvage_record;
 using spec::write_record;
 
 namespace {
