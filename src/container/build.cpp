@@ -8,6 +8,7 @@
 #include "version.h"
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 
 namespace coracle::container {
@@ -45,6 +46,8 @@ void write_spec(const SpecOptions& options) {
 }
 
 void prepare_process() {
+    // A caller that ignores it would make the kernel reap our children before we can.
+    (void)::signal(SIGCHLD, SIG_DFL);
     sys::require_standard_streams();
     host::require_not_privileged_by_file();
 }

@@ -4,12 +4,14 @@
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 #include "coracle/sys/socket.h"
 #include "pid_file_private.h"
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -81,7 +83,11 @@ Creation::~Creation() {
     if (kept_) {
         return;
     }
-    launch_.reset(); // kills, so that nobody uses what is removed below
+    // After commit the launch does not kill any more, but what is removed below must not be used.
+    if (launch_ && launch_->pidfd() >= 0) {
+        (void)sys::try_send_signal(launch_->pidfd(), SIGKILL);
+    }
+    launch_.reset();
     try {
         if (pid_file_written_) {
             remove_pid_file(options_.pid_file);

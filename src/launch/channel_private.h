@@ -66,6 +66,7 @@ class ChildEnd : public ChannelEnd {
         send(ReadyMessage{std::move(degraded)});
     }
     void send_accepted() { send(Accepted{}); }
+    void try_send_accepted() { (void)try_send(Accepted{}); }
     /// Sends why this process cannot go on. Never throws: the peer sees EOF if it fails.
     void send_failed(Stage stage, const Error& error) noexcept;
 

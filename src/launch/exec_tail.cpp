@@ -21,12 +21,19 @@ namespace {
     __builtin_trap(); // the filter forbids even that: a fault ends the process all the same
 }
 
+/// Closed, or the program is not executed: an fd of the host must not reach it.
+void close_range(const ExecTail& tail, unsigned first, unsigned last) noexcept {
+    if (first <= last && ::syscall(SYS_close_range, first, last, 0U) != 0) {
+        report(tail, Stage::gate, errno);
+    }
+}
+
 void close_all_but_report(const ExecTail& tail) noexcept {
     unsigned kept = static_cast<unsigned>(tail.report_fd);
     if (tail.first_closed_fd < kept) {
-        (void)::syscall(SYS_close_range, tail.first_closed_fd, kept - 1, 0U);
+        close_range(tail, tail.first_closed_fd, kept - 1);
     }
-    (void)::syscall(SYS_close_range, kept + 1, ~0U, 0U);
+    close_range(tail, kept + 1, ~0U);
 }
 
 } // namespace

@@ -49,6 +49,10 @@ void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
         throw_system(errnum, "send Start to init");
     }
     std::optional<Received> accepted = receive_answer(gate);
+    if (!accepted && sys::wait_for_exit(pidfd, std::chrono::milliseconds(0))) {
+        throw_ended(find_stage_name(sys::open_proc().get(), pid), sys::find_exit_status(pidfd),
+                    "init");
+    }
     if (!accepted) { // init has let another client in
         throw_nobody_waits();
     }

@@ -58,7 +58,9 @@ namespace {
 /// A sysctl was allowed because its namespace is named; that must not be the host's own.
 void require_foreign_for_sysctls(const plan::LaunchPlan& plan, int namespace_fd,
                                  NamespaceKind kind) {
-    if (!plan.init.sysctls.empty() && sys::is_current_namespace(namespace_fd, kind)) {
+    bool needed = std::find(plan.sysctl_namespaces.begin(), plan.sysctl_namespaces.end(), kind) !=
+                  plan.sysctl_namespaces.end();
+    if (needed && sys::is_current_namespace(namespace_fd, kind)) {
         throw_error(ErrorKind::denied,
                     "it is the caller's own, so /linux/sysctl would change the host");
     }

@@ -3,6 +3,7 @@
 #include "channel_private.h"
 #include "coracle/rootfs/rootfs.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/mount.h"
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
@@ -81,13 +82,21 @@ void write_kernel_settings(const plan::InitPlan& plan) {
         sys::write_file(proc.get(), "self/oom_score_adj",
                         std::to_string(*plan.process.oom_score_adj));
     }
+    // An instance of our own, if it can be had: an outer container's /proc/sys is read-only.
+    Fd own;
+    std::string detail;
+    if (!plan.sysctls.empty() &&
+        sys::try_make_filesystem({"proc", "proc", {}, 0, 0}, own, detail) == 0) {
+        proc = std::move(own);
+    }
     for (const auto& [key, value] : plan.sysctls) {
-        in_context([&key = key] { return "sysctl " + key; },
-                   [&, &key = key, &value = value] {
-                       Fd file = sys::open_in_root(proc.get(), "sys/" + key, O_WRONLY,
-                                                   sys::Symlinks::refuse);
-                       sys::write_all(file.get(), value, "sys/" + key);
-                   });
+        Fd file;
+        int errnum =
+            sys::try_open_in_root(proc.get(), "sys/" + key, O_WRONLY, sys::Symlinks::refuse, file);
+        if (errnum != 0) {
+            throw_system(errnum, "sysctl: open /proc/sys/" + key);
+        }
+        sys::write_all(file.get(), value, "sysctl /proc/sys/" + key);
     }
 }
 
@@ -170,9 +179,13 @@ Fd wait_for_client(const Fd& gate) {
         if (sys::wait_readable(client.fd(), -1, patience) == sys::Ready::neither) {
             continue;
         }
-        std::optional<Received> received = client.receive();
-        if (received && std::holds_alternative<Start>(received->message)) {
-            return connection;
+        try {
+            std::optional<Received> received = client.receive();
+            if (received && std::holds_alternative<Start>(received->message)) {
+                return connection;
+            }
+        } catch (const Error&) { // catch: no client of ours; the gate stays for others
+            continue;
         }
     }
 }
@@ -222,8 +235,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     tail.report_fd = client.fd();
     tail.failure = failure.data();
     tail.failure_size = failure.size();
-    work.enter(Stage::execve); // first: whoever is told Accepted tells a death here by this name
-    client.send_accepted();
+    apply_final_rlimits(process);
+    work.enter(Stage::execve);  // first: whoever is told Accepted tells a death here by this name
+    client.try_send_accepted(); // a client that died after Start has asked for it all the same
     execute(tail);
 }
 

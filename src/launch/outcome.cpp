@@ -34,9 +34,14 @@ std::string hint_for(const Failed& failed) {
 } // namespace
 
 void throw_failed(const Failed& failed, const char* role) {
-    std::string text = std::string(role) + ": " + name_of(failed.stage) + ": ";
+    // Init's failure may come before the intermediate has said that it started init.
+    std::string text = failed.stage >= Stage::session ? "init" : role;
+    text += std::string(": ") + name_of(failed.stage) + ": ";
     if (failed.stage == Stage::execve) { // from the bare zone: the program and the errno
         text += "exec \"" + printable(failed.text) + "\": " + describe_errno(failed.errnum);
+    } else if (failed.stage == Stage::gate && failed.errnum != 0) { // from the bare zone too
+        text += std::string("close the host's fds before the program is executed: close_range: ") +
+                describe_errno(failed.errnum);
     } else if (failed.stage == Stage::seccomp) {
         text += std::string("load the filter: ") + describe_errno(failed.errnum);
     } else {

@@ -85,8 +85,11 @@ Received Launch::State::receive(Child& child, const char* role) {
                                            " seconds at stage " +
                                            find_stage_name(proc_fd, child.pid));
     }
-    std::optional<Received> received =
-        ready == sys::Ready::first ? channel.receive() : std::nullopt;
+    // What it sent before it ended counts, even if both came within one poll.
+    bool has_message =
+        ready == sys::Ready::first ||
+        sys::wait_readable(channel.fd(), -1, std::chrono::milliseconds(0)) == sys::Ready::first;
+    std::optional<Received> received = has_message ? channel.receive() : std::nullopt;
     if (!received) {
         std::string stage = find_stage_name(proc_fd, child.pid);
         throw_ended(stage, child.reap(), role);

@@ -8,6 +8,7 @@
 #include "coracle/sys/process.h"
 #include "coracle/sys/rooted_path.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -16,6 +17,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <string_view>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,6 +86,21 @@ int try_change_directory(const std::string& cwd) noexcept {
     return ::chdir(cwd.c_str()) == 0 ? 0 : errno;
 }
 
+/// The limits as they may be while init still opens files: raising needs privilege, so it is done
+/// now; lowering RLIMIT_NOFILE below what init needs is left to apply_final_rlimits.
+std::vector<plan::RlimitPlan> make_early_rlimits(const std::vector<plan::RlimitPlan>& rlimits) {
+    constexpr std::uint64_t needed = 64;
+    std::vector<plan::RlimitPlan> early;
+    for (plan::RlimitPlan limit : rlimits) {
+        if (limit.resource != RLIMIT_NOFILE || limit.hard >= needed) {
+            limit.soft =
+                limit.resource == RLIMIT_NOFILE ? std::max(limit.soft, needed) : limit.soft;
+            early.push_back(limit);
+        }
+    }
+    return early;
+}
+
 std::uint64_t capabilities_to_keep(const plan::InitPlan& plan) {
     bool needed = plan.has_filter && !plan.process.no_new_privileges;
     return needed ? std::uint64_t{1} << static_cast<unsigned>(CAP_SYS_ADMIN) : 0;
@@ -103,6 +120,14 @@ void change_identity(const plan::InitPlan& plan) {
 }
 
 } // namespace
+
+void apply_final_rlimits(const plan::ProcessPlan& process) {
+    for (const plan::RlimitPlan& limit : process.rlimits) {
+        if (limit.resource == RLIMIT_NOFILE) {
+            security::apply_rlimits({limit});
+        }
+    }
+}
 
 std::string find_home(const std::string& passwd, std::uint32_t uid) {
     for (std::string_view line : split(passwd, '\n')) {
@@ -137,7 +162,7 @@ void set_up_process(const plan::InitPlan& plan) {
     if (!process.terminal) {
         give_streams_to(process.uid);
     }
-    security::apply_rlimits(process.rlimits);
+    security::apply_rlimits(make_early_rlimits(process.rlimits));
     // A directory that only the container's root may enter, or one that only its user may.
     int early = try_change_directory(process.cwd);
     change_identity(plan);

@@ -23,6 +23,9 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
 /// Runs in: init after pivot. Throws: system.
 void set_up_process(const plan::InitPlan& plan);
 
+/// RLIMIT_NOFILE as the plan says; init opens nothing after it. Runs in: init, last.
+void apply_final_rlimits(const plan::ProcessPlan& process);
+
 /// The file to execute for args[0]: the path itself if it has a '/', else the first executable
 /// regular file of that name in PATH of `env`. Runs in: init after set_up_process.
 /// Throws: system with the words that managers look for ("executable file not found in $PATH").

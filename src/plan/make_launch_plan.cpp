@@ -50,7 +50,7 @@ InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
                "without a pid namespace of its own or a cgroup, kill and delete reach "
                "the container's first process only",
                plan);
-    init.sysctls = make_sysctls(inputs, plan.namespaces);
+    init.sysctls = make_sysctls(inputs, plan);
     init.rootfs = make_rootfs(inputs, plan);
     init.process = make_process(inputs, plan);
     init.has_filter = plan.seccomp.has_value();

@@ -149,6 +149,11 @@ MountStep make_mount_step(const Inputs& inputs, const LaunchPlan& plan, std::siz
     MountStep step;
     step.name = "mounts[" + std::to_string(index) + "]";
     step.destination = clean_absolute(mount.destination);
+    if (step.destination == "/") {
+        throw_error(ErrorKind::unsupported,
+                    pointer +
+                        "/destination: a mount over / is not supported: name it in /root/path");
+    }
     step.attributes = {options.set_attributes, options.clear_attributes};
     step.recursive_attributes = {options.recursive_set, options.recursive_clear};
     step.propagation = options.propagation != 0 ? options.propagation : unsigned{MS_PRIVATE};

@@ -34,7 +34,7 @@ void add_devices(const Inputs& inputs, LaunchPlan& plan, RootfsPlan& rootfs);
 [[nodiscard]] ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] SeccompPlan make_seccomp(const spec::Seccomp& seccomp);
-[[nodiscard]] std::vector<std::pair<std::string, std::string>>
-make_sysctls(const Inputs& inputs, const std::vector<NamespacePlan>& namespaces);
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> make_sysctls(const Inputs& inputs,
+                                                                            LaunchPlan& plan);
 
 } // namespace coracle::plan

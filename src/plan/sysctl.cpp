@@ -55,8 +55,8 @@ std::string path_of(const std::string& key) {
 
 } // namespace
 
-std::vector<std::pair<std::string, std::string>>
-make_sysctls(const Inputs& inputs, const std::vector<NamespacePlan>& namespaces) {
+std::vector<std::pair<std::string, std::string>> make_sysctls(const Inputs& inputs,
+                                                              LaunchPlan& plan) {
     std::vector<std::pair<std::string, std::string>> sysctls;
     for (const auto& [key, value] : inputs.linux_.sysctl) {
         std::string pointer = "/linux/sysctl/" + printable(key);
@@ -69,12 +69,13 @@ make_sysctls(const Inputs& inputs, const std::vector<NamespacePlan>& namespaces)
             throw_error(ErrorKind::denied,
                         pointer + ": belongs to the whole host and not to a namespace");
         }
-        bool own = std::any_of(namespaces.begin(), namespaces.end(),
+        bool own = std::any_of(plan.namespaces.begin(), plan.namespaces.end(),
                                [&](const NamespacePlan& entry) { return entry.kind == *kind; });
         if (!own) {
             throw_error(ErrorKind::denied, pointer + ": would change the host: add a " +
                                                name_of(*kind) + " namespace");
         }
+        plan.sysctl_namespaces.push_back(*kind);
         sysctls.emplace_back(std::move(path), value);
     }
     return sysctls;

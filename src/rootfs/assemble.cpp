@@ -45,9 +45,9 @@ Fd assemble(const plan::RootfsPlan& plan, std::vector<plan::Degradation>& degrad
         make_symlink(root.get(), step);
     }
     // Last, so that nothing of the config lies over them.
+    trees.require_in_place(plan);
     make_paths_readonly(trees, plan.readonly_paths);
     mask_paths(trees, plan.masked_paths);
-    trees.require_in_place(plan);
     return root;
 }
 

@@ -91,8 +91,17 @@ void set_attributes(int tree, const plan::AttributeChange& change, sys::TreeDept
 
 /// A detached clone of the source with its final attributes.
 Fd make_bind(const plan::BindMount& bind, const plan::MountStep& step) {
-    Fd tree = sys::clone_tree(AT_FDCWD, bind.source,
-                              bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single);
+    Fd tree;
+    int errnum = sys::try_clone_tree(
+        AT_FDCWD, bind.source, bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single,
+        tree);
+    if (errnum != 0) {
+        throw_system(errnum,
+                     "source " + printable(bind.source) +
+                         (errnum == EINVAL && !bind.recursive
+                              ? " (mounts below it are locked in a user namespace: use rbind)"
+                              : ""));
+    }
     set_attributes(tree.get(), step.recursive_attributes, sys::TreeDepth::recursive,
                    step.destination);
     set_attributes(tree.get(), step.attributes, sys::TreeDepth::single, step.destination);
@@ -102,9 +111,14 @@ Fd make_bind(const plan::BindMount& bind, const plan::MountStep& step) {
 
 /// The fallback shows the host's own instance, so what was asked for one mount holds for its tree.
 Fd make_fallback(const plan::MountStep& step) {
-    Fd tree = sys::clone_tree(AT_FDCWD, step.fallback->source, sys::TreeDepth::recursive);
+    Fd tree = in_context([] { return std::string("a new instance is refused, and of the host"); },
+                         [&] {
+                             return sys::clone_tree(AT_FDCWD, step.fallback->source,
+                                                    sys::TreeDepth::recursive);
+                         });
     sys::AttributeRequest request;
     request.set = step.attributes.set | step.recursive_attributes.set;
+    request.clear = (request.set & MOUNT_ATTR__ATIME) != 0 ? MOUNT_ATTR__ATIME : 0;
     request.propagation = MS_PRIVATE;
     sys::set_attributes(tree.get(), request, sys::TreeDepth::recursive, step.destination);
     return tree;
@@ -157,6 +171,11 @@ Fd mount_step(int root_fd, const plan::MountStep& step, std::vector<plan::Degrad
     bool is_directory = S_ISDIR(sys::stat_of(tree.get(), step.destination).st_mode);
     Fd target = open_destination(root_fd, step,
                                  is_directory ? sys::NodeKind::directory : sys::NodeKind::file);
+    if (S_ISDIR(sys::stat_of(target.get(), step.destination).st_mode) != is_directory) {
+        throw_system(is_directory ? ENOTDIR : EISDIR,
+                     printable(step.destination) + " in the root file system, to mount " +
+                         (is_directory ? "a directory" : "a file") + " on");
+    }
     require_safe_for_proc(tree.get(), target.get(), step);
     sys::attach(tree.get(), target.get(), step.destination);
     return tree;

@@ -2,6 +2,8 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/mountinfo.h"
 
 #include <array>
 #include <cerrno>
@@ -201,7 +203,35 @@ void pivot_into(int root_fd) {
     }
 }
 
+namespace {
+
+/// A whole proc or sysfs that stays below the new root would let the payload mount another without
+/// our masks: mount_too_revealing() in fs/namespace.c looks at the mount namespace, not at the
+/// root.
+void take_away_host_instances(int root_fd) {
+    std::string root = read_link(AT_FDCWD, "/proc/self/fd/" + std::to_string(root_fd));
+    Fd file = open_at(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY);
+    std::vector<MountLine> lines =
+        parse_mountinfo(read_all(file.get(), std::size_t{64} << 20, "/proc/self/mountinfo"));
+    for (const MountLine& line : lines) {
+        bool ours = line.point == root || line.point.starts_with(root + "/");
+        if (ours || (line.type != "proc" && line.type != "sysfs") ||
+            ::umount2(line.point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+            continue;
+        }
+        // Locked by an outer user namespace, or gone with one above it: covered then.
+        int result = ::mount("tmpfs", line.point.c_str(), "tmpfs", MS_RDONLY, nullptr);
+        int saved = errno;
+        if (result != 0 && saved != ENOENT) {
+            throw_system(saved, "--no-pivot: cover " + printable(line.point) + " of the host");
+        }
+    }
+}
+
+} // namespace
+
 void move_into(int root_fd) {
+    take_away_host_instances(root_fd);
     change_directory(root_fd, "fchdir to the new root");
     Fd host_root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (!host_root ||

@@ -153,13 +153,18 @@ namespace {
 
 /// Waits for the next packet; its length, 0 if the peer has closed.
 ssize_t peek_packet(int socket) {
-    for (;;) {
+    for (bool reset = false;;) {
         ssize_t length = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
         int saved = errno;
         if (length >= 0) {
             return length;
         }
-        if (saved == ECONNRESET) { // the peer closed with a packet of ours unread
+        // The peer closed with a packet of ours unread: told once, before what it has sent itself.
+        if (saved == ECONNRESET && !reset) {
+            reset = true;
+            continue;
+        }
+        if (saved == ECONNRESET) {
             return 0;
         }
         if (saved != EINTR) {
@@ -173,6 +178,9 @@ ssize_t peek_packet(int socket) {
 Packet receive_packet(int socket, std::size_t limit) {
     Packet packet;
     ssize_t length = peek_packet(socket);
+    if (length == 0) {
+        return packet;
+    }
     packet.data.resize(std::min(static_cast<std::size_t>(length), limit));
     struct iovec part {};
     part.iov_base = packet.data.data();
@@ -186,11 +194,8 @@ Packet receive_packet(int socket, std::size_t limit) {
     ssize_t got = -1;
     do {
         got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET)); // told once, as above
     int saved = errno;
-    if (got < 0 && saved == ECONNRESET) { // the peer closed with a packet of ours unread
-        got = 0;
-    }
     if (got < 0) {
         throw_system(saved, "receive from the other process");
     }

@@ -219,6 +219,7 @@ struct LaunchPlan {
     std::optional<SeccompPlan> seccomp;
     InitPlan init;
     std::vector<Degradation> degradations;
+    std::vector<NamespaceKind> sysctl_namespaces; ///< those that init.sysctls belong to
     bool strict = false; ///< a degradation that an executor finds is an error too
 };
 

@@ -57,8 +57,9 @@ void set_namespace_propagation(std::uint64_t propagation);
 /// Runs in: init. Throws: system. Source: pivot_root(2), NOTES: pivot_root(".", ".").
 void pivot_into(int root_fd);
 
-/// For --no-pivot: moves `root_fd`'s mount over "/" and changes the root to it. What was mounted
-/// before stays reachable to a process with CAP_SYS_CHROOT: unsafe, for an initramfs only.
+/// For --no-pivot: moves `root_fd`'s mount over "/" and changes the root to it, after the host's
+/// proc and sysfs were unmounted or covered. What else was mounted stays reachable to a process
+/// with CAP_SYS_CHROOT: unsafe, for an initramfs only.
 void move_into(int root_fd);
 
 /// The id of the mount that an fd is on. Throws: system. Source: statx(2), Linux >= 5.8.

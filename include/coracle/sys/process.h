@@ -12,7 +12,7 @@
 namespace coracle::sys {
 
 /// A clone of this process, as fork(2) makes it: 0 in the child. The caller must have one thread.
-/// Throws: system. Source: clone3(2), Linux >= 5.3.
+/// Throws: system. Source: clone(2).
 [[nodiscard]] pid_t clone_process();
 
 /// Starts `role(argument)` as a sibling of the caller (CLONE_PARENT), on this process's memory and

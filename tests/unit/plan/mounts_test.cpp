@@ -117,7 +117,7 @@ TEST_CASE("plan mounts: destinations are cleaned and never climb", "[plan]") {
     for (const Row& row : std::vector<Row>{{"/a/../../../etc//x/", "/etc/x"},
                                            {"a/b", "/a/b"},
                                            {"/./dev/./pts", "/dev/pts"},
-                                           {"/..", "/"},
+                                           {"/../x", "/x"},
                                            {"/a/.../b", "/a/.../b"}}) {
         INFO(row.given);
         CHECK(step_of(small_case(), mount_of(row.given, "tmpfs", "t")).destination == row.planned);

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace coracle::sys {
+
+/// One line of /proc/PID/mountinfo.
+struct MountLine {
+    std::string point; ///< decoded
+    std::string type;
+};
+/// Lines that are not of the format are left out. Source: proc_pid_mountinfo(5).
+[[nodiscard]] std::vector<MountLine> parse_mountinfo(const std::string& text);
+
+} // namespace coracle::sys

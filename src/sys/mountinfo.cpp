@@ -1,0 +1,41 @@
+#include "coracle/sys/mountinfo.h"
+
+#include "coracle/base/text.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+namespace coracle::sys {
+
+namespace {
+
+/// "\\040" and its kind as the byte they stand for.
+std::string decode(std::string_view text) {
+    std::string decoded;
+    while (!text.empty()) {
+        std::optional<std::uint64_t> byte = text.front() == '\\' && text.size() >= 4
+                                                ? parse_octal(text.substr(1, 3), 0377)
+                                                : std::nullopt;
+        decoded += byte ? static_cast<char>(*byte) : text.front();
+        text.remove_prefix(byte ? 4 : 1);
+    }
+    return decoded;
+}
+
+} // namespace
+
+std::vector<MountLine> parse_mountinfo(const std::string& text) {
+    constexpr std::size_t point_field = 4;
+    std::vector<MountLine> lines;
+    for (std::string_view line : split(text, '\n')) {
+        std::vector<std::string_view> fields = split(line, ' ');
+        auto dash = std::find(fields.begin(), fields.end(), "-");
+        if (fields.size() > point_field && dash != fields.end() && dash + 1 != fields.end()) {
+            lines.push_back({decode(fields[point_field]), std::string(*(dash + 1))});
+        }
+    }
+    return lines;
+}
+
+} // namespace coracle::sys
