@@ -11,13 +11,12 @@
 
 namespace coracle::launch {
 
-// A sanitizer would make system calls of its own here, which the filter may forbid.
-#define BARE_ZONE gnu::no_sanitize_address, gnu::no_sanitize_undefined
+// no_sanitize_address: ASan would make system calls of its own, which the filter may forbid.
 
 namespace {
 
-[[noreturn, BARE_ZONE]] void report(const ExecTail& tail, Stage stage,
-                                    std::int32_t errnum) noexcept {
+[[noreturn, gnu::no_sanitize_address]] void report(const ExecTail& tail, Stage stage,
+                                                   std::int32_t errnum) noexcept {
     tail.failure[failed_stage_offset] = static_cast<std::uint8_t>(stage);
     std::memcpy(tail.failure + failed_errnum_offset, &errnum, sizeof errnum);
     (void)::syscall(SYS_write, tail.report_fd, tail.failure, tail.failure_size);
@@ -26,13 +25,14 @@ namespace {
 }
 
 /// Closed, or the program is not executed: an fd of the host must not reach it.
-[[BARE_ZONE]] void close_range(const ExecTail& tail, unsigned first, unsigned last) noexcept {
+[[gnu::no_sanitize_address]] void close_range(const ExecTail& tail, unsigned first,
+                                              unsigned last) noexcept {
     if (first <= last && ::syscall(SYS_close_range, first, last, 0U) != 0) {
         report(tail, Stage::gate, errno);
     }
 }
 
-[[BARE_ZONE]] void close_all_but_report(const ExecTail& tail) noexcept {
+[[gnu::no_sanitize_address]] void close_all_but_report(const ExecTail& tail) noexcept {
     unsigned kept = static_cast<unsigned>(tail.report_fd);
     if (tail.first_closed_fd < kept) {
         close_range(tail, tail.first_closed_fd, kept - 1);
@@ -42,7 +42,7 @@ namespace {
 
 } // namespace
 
-[[BARE_ZONE]] void execute(const ExecTail& tail) noexcept {
+[[gnu::no_sanitize_address]] void execute(const ExecTail& tail) noexcept {
     close_all_but_report(tail);
     if (tail.filter != nullptr) {
         struct sock_fprog program {};
