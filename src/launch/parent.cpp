@@ -210,6 +210,10 @@ void Launch::start() {
     state.channel.send_start();
     (void)state.require<Accepted>(state.init, "init");
     // No pidfd here: a payload that is executed and ends at once is a success, and EOF says both.
+    if (sys::wait_readable(state.channel.fd(), -1, step_deadline) == sys::Ready::neither) {
+        throw_error(ErrorKind::system, "init does not execute the program within " +
+                                           std::to_string(step_deadline.count()) + " seconds");
+    }
     std::optional<Received> received = state.channel.receive();
     if (received) {
         if (const Failed* failed = std::get_if<Failed>(&received->message)) {
