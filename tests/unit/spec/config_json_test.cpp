@@ -51,13 +51,19 @@ TEST_CASE("config: a real one of podman's size", "[config]") {
     CHECK(names > 400);
 }
 
+// A stride that has no factor in common with 8: every bit of a byte has its turn. The fuzz target
+// of config.json visits what is between.
+constexpr std::size_t stride = 7;
+
 TEST_CASE("config: cut anywhere it is an error, never a crash", "[config]") {
     std::string text = read_data("config-podman.json");
     while (!text.empty() && text.back() == '\n') {
         text.pop_back();
     }
+    std::size_t tried = 0;
     std::size_t refused = 0;
-    for (std::size_t length = 0; length < text.size(); ++length) {
+    for (std::size_t length = 0; length < text.size(); length += stride) {
+        ++tried;
         // A copy of exact size: a sanitizer sees a read beyond it.
         const std::vector<char> cut(text.begin(), text.begin() + static_cast<long>(length));
         try {
@@ -67,12 +73,12 @@ TEST_CASE("config: cut anywhere it is an error, never a crash", "[config]") {
             ++refused;
         }
     }
-    CHECK(refused == text.size());
+    CHECK(refused == tried);
 }
 
 TEST_CASE("config: flipped bits throw Error or parse, nothing else", "[config]") {
     const std::string text = read_data("config-podman.json");
-    for (std::size_t at = 0; at < text.size(); ++at) {
+    for (std::size_t at = 0; at < text.size(); at += stride) {
         std::string flipped = text;
         flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 8)));
         try {
