@@ -1,6 +1,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
+#include "coracle/host/id_ranges.h"
 #include "coracle/sys/procfs.h"
 #include "creation_private.h"
 #include "passed_fds_private.h"
@@ -49,6 +50,14 @@ plan::LaunchOptions make_launch_options(const Context& context, const CreateOpti
     return launch;
 }
 
+host::Facts detect_facts(const spec::Config& config, int proc_fd) {
+    host::Facts facts = host::detect_facts(proc_fd);
+    if (plan::needs_id_ranges(config, facts)) {
+        facts.id_ranges = host::detect_id_ranges(facts.euid);
+    }
+    return facts;
+}
+
 } // namespace
 
 void require_passed_fds(std::uint32_t count) {
@@ -73,7 +82,7 @@ Decision decide(const Context& context, const CreateOptions& options, plan::Gate
         in_context([&] { return printable(decision.bundle.path) + "/" + options.config; },
                    [&] {
                        return plan::make_launch_plan(
-                           decision.bundle.config, host::detect_facts(proc_fd),
+                           decision.bundle.config, detect_facts(decision.bundle.config, proc_fd),
                            make_launch_options(context, options, decision.bundle, gate));
                    });
     return decision;

@@ -3,8 +3,9 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
-#include "coracle/sys/namespace.h"
+#include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
+#include "coracle/sys/program.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -30,6 +31,37 @@ void write_map(const std::vector<plan::IdMapping>& map, int proc_fd, pid_t pid, 
     throw_system(errnum, std::string("write \"") + printable(text) + "\" to " + name + cure);
 }
 
+/// What the helper printed, in one line; how it ended if it printed nothing.
+std::string quote_of(const sys::ProgramResult& result, std::chrono::seconds patience) {
+    if (result.timed_out) {
+        return "did not end within " + std::to_string(patience.count()) + " seconds";
+    }
+    std::string text = result.output.substr(0, result.output.find_last_not_of(" \n") + 1);
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text.empty() ? sys::describe_wait_status(result.status) : '"' + printable(text) + '"';
+}
+
+/// Runs newuidmap or newgidmap. It may be given any user's process, so the kernel's rules for the
+/// caller's own hold in it: subuid(5).
+void run_helper(const std::string& helper, const std::vector<plan::IdMapping>& map, pid_t pid,
+                const std::string& ranges) {
+    constexpr std::chrono::seconds patience{30};
+    std::vector<std::string> arguments{std::to_string(pid)};
+    for (const plan::IdMapping& mapping : map) {
+        arguments.push_back(std::to_string(value_of(mapping.container)));
+        arguments.push_back(std::to_string(value_of(mapping.host)));
+        arguments.push_back(std::to_string(mapping.size));
+    }
+    sys::ProgramResult result = sys::run_program(helper, arguments, patience);
+    if (result.status == 0 && !result.timed_out) {
+        return;
+    }
+    throw_error(ErrorKind::denied,
+                helper + ": " + quote_of(result, patience) + " (" + ranges +
+                    "; the helper must be set-uid root or have file capabilities, and neither "
+                    "no_new_privs nor a nosuid mount may take them away)");
+}
+
 } // namespace
 
 std::string make_map_text(const std::vector<plan::IdMapping>& map) {
@@ -45,44 +77,17 @@ void write_id_maps(const plan::IdMapPlan& plan, int proc_fd, pid_t pid) {
     if (plan.method == plan::IdMapMethod::none) {
         return;
     }
+    if (plan.method == plan::IdMapMethod::run_helpers) {
+        run_helper(plan.newgidmap, plan.gids, pid, plan.gid_ranges);
+        run_helper(plan.newuidmap, plan.uids, pid, plan.uid_ranges);
+        return;
+    }
     if (plan.method == plan::IdMapMethod::write_own_ids) {
         // Before gid_map: the kernel wants it for a map written without privilege. CVE-2014-8989.
         sys::write_file(proc_fd, sys::proc_path(pid, "setgroups"), "deny");
     }
     write_map(plan.gids, proc_fd, pid, "gid_map");
     write_map(plan.uids, proc_fd, pid, "uid_map");
-}
-
-namespace {
-
-/// A sysctl was allowed because its namespace is named; that must not be the host's own.
-void require_foreign_for_sysctls(const plan::LaunchPlan& plan, int namespace_fd,
-                                 NamespaceKind kind) {
-    bool needed = std::find(plan.sysctl_namespaces.begin(), plan.sysctl_namespaces.end(), kind) !=
-                  plan.sysctl_namespaces.end();
-    if (needed && sys::is_current_namespace(namespace_fd, kind)) {
-        throw_error(ErrorKind::denied,
-                    "it is the caller's own, so /linux/sysctl would change the host");
-    }
-}
-
-} // namespace
-
-std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan) {
-    std::vector<OpenNamespace> joined;
-    for (const plan::NamespacePlan& entry : plan.namespaces) {
-        if (entry.path.empty()) {
-            continue;
-        }
-        in_context([&] { return std::string("join the ") + name_of(entry.kind) + " namespace"; },
-                   [&] {
-                       sys::Fd fd = sys::open_namespace(entry.path, entry.kind);
-                       require_foreign_for_sysctls(plan, fd.get(), entry.kind);
-                       bool ours = sys::is_owned_by_current_user_namespace(fd.get());
-                       joined.push_back({entry.kind, std::move(fd), ours});
-                   });
-    }
-    return joined;
 }
 
 } // namespace coracle::launch

@@ -156,7 +156,7 @@ void become_payload_user(Work& work) {
     work.enter(Stage::identity);
     plan::ProcessPlan& process = work.plan.process;
     add_home(process, work.root.get(), process.env);
-    set_up_process(work.plan);
+    set_up_process(work.plan, work.degraded);
     work.executable = find_executable(process.args.front(), process.env);
     if (work.plan.has_filter) {
         work.filter = work.channel.require<Filter>().program;

@@ -4,6 +4,7 @@
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
 
+#include <algorithm>
 #include <string>
 #include <unistd.h>
 
@@ -21,12 +22,18 @@ std::uint32_t working_id(const std::vector<plan::IdMapping>& map, std::uint32_t 
     return process_id;
 }
 
-void join(const std::vector<OpenNamespace>& joined, bool before_user_namespace) {
+void join(const std::vector<OpenNamespace>& joined, JoinTurn turn) {
     for (const OpenNamespace& entry : joined) {
-        if (entry.before_user_namespace == before_user_namespace) {
+        if (entry.turn == turn) {
             sys::join_namespace(entry.fd.get(), entry.kind);
         }
     }
+}
+
+bool joins_user_namespace(const std::vector<OpenNamespace>& joined) {
+    return std::any_of(joined.begin(), joined.end(), [](const OpenNamespace& entry) {
+        return entry.turn == JoinTurn::user_namespace;
+    });
 }
 
 /// The new kinds but user, and cgroup, which init makes once it is in its cgroup.
@@ -41,15 +48,32 @@ std::uint64_t new_namespace_flags(const plan::LaunchPlan& plan) {
     return flags;
 }
 
-void become_container_root(const plan::LaunchPlan& plan) {
-    std::uint32_t uid = working_id(plan.id_map.uids, plan.init.process.uid);
-    sys::set_gid(working_id(plan.id_map.gids, plan.init.process.gid));
-    sys::set_uid(uid);
-    sys::set_parent_death_signal(); // the change of ids has cleared it
+/// After the change of ids, which has cleared it.
+void keep_privilege(std::uint32_t uid) {
+    sys::set_parent_death_signal();
     if (uid != 0) {
         // Without a uid 0 here, execve of the private copy would drop every capability.
         security::raise_all_ambient();
     }
+}
+
+void become_container_root(const plan::LaunchPlan& plan) {
+    std::uint32_t uid = working_id(plan.id_map.uids, plan.init.process.uid);
+    sys::set_gid(working_id(plan.id_map.gids, plan.init.process.gid));
+    sys::set_uid(uid);
+    keep_privilege(uid);
+}
+
+/// The same in a joined user namespace, whose map only the kernel knows.
+void become_root_of_joined(const plan::ProcessPlan& process) {
+    if (sys::try_set_gid(0) != 0) {
+        sys::set_gid(process.gid);
+    }
+    bool has_root = sys::try_set_uid(0) == 0;
+    if (!has_root) {
+        sys::set_uid(process.uid);
+    }
+    keep_privilege(has_root ? 0 : process.uid);
 }
 
 struct InitStart {
@@ -84,8 +108,9 @@ void bring_up(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& jo
     };
     sys::set_parent_death_signal();
     enter(Stage::join);
-    join(joined, true);
-    bool new_user_namespace = plan.init.new_user_namespace;
+    join(joined, JoinTurn::before_user_namespace);
+    join(joined, JoinTurn::user_namespace);
+    bool new_user_namespace = plan.user_namespace == plan::UserNamespace::made;
     if (new_user_namespace) {
         enter(Stage::unshare);
         sys::unshare_namespaces(clone_flag_of(NamespaceKind::user));
@@ -95,9 +120,12 @@ void bring_up(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& jo
     (void)channel.require<IdMapDone>();
     if (new_user_namespace) {
         become_container_root(plan);
+    } else if (joins_user_namespace(joined)) {
+        become_root_of_joined(plan.init.process);
     }
     enter(Stage::join);
-    join(joined, false);
+    join(joined, JoinTurn::after_user_namespace);
+    join(joined, JoinTurn::last);
     enter(Stage::unshare);
     sys::unshare_namespaces(new_namespace_flags(plan));
 

@@ -4,17 +4,25 @@
 #include "coracle/plan/launch_plan.h"
 #include "coracle/sys/fd.h"
 
+#include <cstdint>
 #include <vector>
 
 namespace coracle::launch {
+
+/// setns(2) wants CAP_SYS_ADMIN over the namespace and over the caller's user namespace, so the
+/// order follows the owners.
+enum class JoinTurn : std::uint8_t {
+    before_user_namespace, ///< owned by a user namespace where the caller has its privilege
+    user_namespace,
+    after_user_namespace, ///< owned by the joined user namespace, or one below it
+    last,                 ///< mount: it changes what every path means
+};
 
 /// A namespace to join, opened by the parent.
 struct OpenNamespace {
     NamespaceKind kind{};
     sys::Fd fd;
-    /// Owned by the user namespace of the caller: joined before the new one is made, since after
-    /// it setns(2) is EPERM.
-    bool before_user_namespace = false;
+    JoinTurn turn{};
 };
 
 /// The whole life of the intermediate process; borrows everything from the parent's memory.

@@ -9,6 +9,7 @@
 #include "coracle/sys/socket.h"
 #include "id_map_private.h"
 #include "intermediate_private.h"
+#include "namespaces_private.h"
 #include "outcome_private.h"
 #include "private_copy_private.h"
 
@@ -162,7 +163,7 @@ Launch::~Launch() {
 
 void Launch::bring_up() {
     State& state = *state_;
-    std::vector<OpenNamespace> joined = open_namespaces(state.plan);
+    std::vector<OpenNamespace> joined = open_namespaces(state.plan, state.proc_fd);
     Fd private_copy = sys::make_memory_file("coracle-init", sys::MemoryFile::executable);
     state.clone_intermediate(joined, private_copy.get());
     state.map_ids();

@@ -41,15 +41,29 @@ void give_streams_to(std::uint32_t uid) noexcept {
     }
 }
 
-void set_groups(const plan::ProcessPlan& process) {
-    if (!process.set_groups) {
+void set_groups(const plan::ProcessPlan& process, std::vector<plan::Degradation>& degraded) {
+    if (process.groups_method == plan::GroupsMethod::keep) {
         return;
     }
     std::vector<gid_t> groups(process.groups.begin(), process.groups.end());
-    if (::setgroups(groups.size(), groups.data()) != 0) {
-        int saved = errno;
-        throw_system(saved, "set the supplementary groups");
+    if (::setgroups(groups.size(), groups.data()) == 0) {
+        return;
     }
+    int saved = errno;
+    bool may_be_denied = process.groups_method == plan::GroupsMethod::set_if_allowed;
+    if (saved == EPERM && may_be_denied && groups.empty()) {
+        if (::getgroups(0, nullptr) != 0) {
+            degraded.push_back({"/process/user/additionalGids",
+                                "the caller's supplementary groups stay, since setgroups is "
+                                "denied in the user namespace that is joined"});
+        }
+        return;
+    }
+    const char* cause = saved == EPERM    ? " (setgroups is denied in this user namespace)"
+                        : saved == EINVAL ? " (a gid is not mapped in this user namespace)"
+                                          : "";
+    throw_system(saved,
+                 std::string("/process/user/additionalGids: set the supplementary groups") + cause);
 }
 
 void reset_signals(std::uint64_t ignored) {
@@ -107,10 +121,10 @@ std::uint64_t capabilities_to_keep(const plan::InitPlan& plan) {
 }
 
 /// The ids change under KEEPCAPS, so that the sets can still be chosen afterwards.
-void change_identity(const plan::InitPlan& plan) {
+void change_identity(const plan::InitPlan& plan, std::vector<plan::Degradation>& degraded) {
     const plan::ProcessPlan& process = plan.process;
     plan::CapabilityPlan capabilities = process.capabilities.value_or(plan::CapabilityPlan{});
-    set_groups(process);
+    set_groups(process, degraded);
     security::apply_bounding_set(capabilities, process.last_capability);
     sys::keep_capabilities();
     sys::set_gid(process.gid);
@@ -157,7 +171,7 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
     env.push_back("HOME=" + (usable ? home : std::string("/")));
 }
 
-void set_up_process(const plan::InitPlan& plan) {
+void set_up_process(const plan::InitPlan& plan, std::vector<plan::Degradation>& degraded) {
     const plan::ProcessPlan& process = plan.process;
     if (!process.terminal) {
         give_streams_to(process.uid);
@@ -165,7 +179,7 @@ void set_up_process(const plan::InitPlan& plan) {
     security::apply_rlimits(make_early_rlimits(process.rlimits));
     // A directory that only the container's root may enter, or one that only its user may.
     int early = try_change_directory(process.cwd);
-    change_identity(plan);
+    change_identity(plan, degraded);
     int errnum = early == 0 ? 0 : try_change_directory(process.cwd);
     if (errnum != 0) {
         throw_system(errnum, "chdir to process.cwd " + printable(process.cwd));

@@ -63,18 +63,19 @@ void fields(A& a, Of<A, RlimitPlan>& v) {
 }
 template <class A>
 void fields(A& a, Of<A, ProcessPlan>& v) {
+    launch::transfer_enum(a, v.groups_method, GroupsMethod::set_if_allowed);
     launch::transfer_all(a, v.terminal, v.terminal_height, v.terminal_width, v.args, v.env, v.cwd,
-                         v.set_home, v.uid, v.gid, v.set_groups, v.groups, v.umask,
-                         v.no_new_privileges, v.capabilities, v.last_capability, v.rlimits,
-                         v.oom_score_adj, v.ignored_signals, v.preserve_fds);
+                         v.set_home, v.uid, v.gid, v.groups, v.umask, v.no_new_privileges,
+                         v.capabilities, v.last_capability, v.rlimits, v.oom_score_adj,
+                         v.ignored_signals, v.preserve_fds);
 }
 template <class A>
 void fields(A& a, Of<A, InitPlan>& v) {
     launch::transfer_text(a, v.id);
     launch::transfer_enum(a, v.gate, GateKind::channel);
-    launch::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring, v.new_user_namespace,
-                         v.new_cgroup_namespace, v.loopback_up, v.own_pid_namespace, v.has_filter,
-                         v.filter_flags, v.sysctls, v.rootfs, v.process);
+    launch::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring, v.new_cgroup_namespace,
+                         v.loopback_up, v.own_pid_namespace, v.has_filter, v.filter_flags,
+                         v.sysctls, v.rootfs, v.process);
 }
 template <class A>
 void fields(A& a, Of<A, Degradation>& v) {

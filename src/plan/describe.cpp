@@ -100,8 +100,8 @@ std::string describe_bind(const BindMount& bind) {
 }
 
 void describe_identity(const LaunchPlan& plan, std::string& out) {
-    constexpr std::array<const char*, 3> methods{"none", "written by the parent",
-                                                 "own ids, setgroups denied"};
+    constexpr std::array<const char*, 4> methods{
+        "none", "written by the parent", "own ids, setgroups denied", "by newuidmap and newgidmap"};
     out += "namespaces:\n";
     for (const NamespacePlan& entry : plan.namespaces) {
         out += fmt::format("  {}: {}\n", name_of(entry.kind),
@@ -194,7 +194,7 @@ std::string name_limit(std::uint64_t value) {
 }
 
 std::string describe_groups(const ProcessPlan& process) {
-    if (!process.set_groups) {
+    if (process.groups_method == GroupsMethod::keep) {
         return "kept";
     }
     std::string text;

@@ -97,7 +97,7 @@ void add_symlinks(RootfsPlan& rootfs) {
 void add_devices(const Inputs& inputs, LaunchPlan& plan, RootfsPlan& rootfs) {
     // mknod(2) needs CAP_MKNOD in the initial user namespace.
     bool may_make = inputs.facts.privileged && inputs.facts.initial_user_namespace &&
-                    !has_new(plan.namespaces, NamespaceKind::user);
+                    plan.user_namespace == UserNamespace::current;
     DeviceMethod method = may_make ? DeviceMethod::make_node : DeviceMethod::bind_from_host;
     // A /dev bound from elsewhere has what its owner put there; nothing is written into it.
     const MountStep* dev = find_mount(rootfs, "/dev");

@@ -42,7 +42,6 @@ InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
     init.hostname = inputs.config.hostname;
     init.domainname = inputs.config.domainname;
     init.new_session_keyring = inputs.options.new_session_keyring;
-    init.new_user_namespace = has_new(plan.namespaces, NamespaceKind::user);
     init.new_cgroup_namespace = has_new(plan.namespaces, NamespaceKind::cgroup);
     init.loopback_up = has_new(plan.namespaces, NamespaceKind::network);
     init.own_pid_namespace = has_new(plan.namespaces, NamespaceKind::pid);
@@ -78,7 +77,8 @@ LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts
     plan.id = options.id;
     plan.bundle = options.bundle;
     plan.namespaces = make_namespaces(inputs);
-    plan.id_map = make_id_map(inputs);
+    plan.user_namespace = choose_user_namespace(plan.namespaces);
+    plan.id_map = make_id_map(inputs, plan);
     plan_cgroup(inputs, plan);
     if (inputs.linux_.seccomp) {
         plan.seccomp = make_seccomp(*inputs.linux_.seccomp);

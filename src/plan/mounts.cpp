@@ -169,7 +169,7 @@ MountStep make_mount_step(const Inputs& inputs, const LaunchPlan& plan, std::siz
         require_mapped_gid(options, plan.id_map, pointer);
     }
     bool in_user_namespace =
-        has_new(plan.namespaces, NamespaceKind::user) || !inputs.facts.initial_user_namespace;
+        plan.user_namespace != UserNamespace::current || !inputs.facts.initial_user_namespace;
     if (in_user_namespace || filesystem.type == "cgroup2") {
         step.fallback = make_fallback(filesystem.type);
     }

@@ -25,14 +25,6 @@ void require_possible(const Inputs& inputs, const std::vector<NamespacePlan>& na
                     "/linux/namespaces: a container needs its own mount namespace: add "
                     "{\"type\": \"mount\"}");
     }
-    for (NamespaceKind kind : {NamespaceKind::mount, NamespaceKind::user}) {
-        const NamespacePlan* entry = find(namespaces, kind);
-        if (entry != nullptr && !entry->path.empty()) {
-            throw_error(ErrorKind::unsupported, std::string("/linux/namespaces: joining a ") +
-                                                    name_of(kind) +
-                                                    " namespace by path is not supported yet");
-        }
-    }
     if (find(namespaces, NamespaceKind::time) != nullptr) {
         throw_error(ErrorKind::unsupported,
                     "/linux/namespaces: a time namespace is not supported yet");

@@ -22,8 +22,9 @@ void require_supported(const Inputs& inputs);
 [[nodiscard]] std::vector<NamespacePlan> make_namespaces(const Inputs& inputs);
 [[nodiscard]] bool has_new(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind);
 
-[[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs);
-/// Whether the container's id is in the map; every id is, without a map.
+[[nodiscard]] UserNamespace choose_user_namespace(const std::vector<NamespacePlan>& namespaces);
+[[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs, LaunchPlan& plan);
+/// Whether the container's id is in the map. Without a map of ours every id may be.
 [[nodiscard]] bool is_mapped(const std::vector<IdMapping>& map, std::uint32_t container_id);
 
 [[nodiscard]] RootfsPlan make_rootfs(const Inputs& inputs, LaunchPlan& plan);

@@ -40,19 +40,33 @@ bool keeps_original_groups(const Inputs& inputs) {
     return found != inputs.config.annotations.end() && found->second == "1";
 }
 
+/// Source: user_namespaces(7), "/proc/pid/setgroups"; newgidmap(1), which denies setgroups when it
+/// maps nothing but the caller's own gid.
+GroupsMethod choose_groups_method(const Inputs& inputs, const LaunchPlan& plan) {
+    const IdMapPlan& map = plan.id_map;
+    if (keeps_original_groups(inputs)) {
+        return GroupsMethod::keep;
+    }
+    if (plan.user_namespace == UserNamespace::joined) {
+        return GroupsMethod::set_if_allowed;
+    }
+    bool helper_denies = map.method == IdMapMethod::run_helpers && map.gids.size() == 1 &&
+                         map.gids[0].size == 1 && value_of(map.gids[0].host) == inputs.facts.egid;
+    bool denied = map.method == IdMapMethod::write_own_ids || helper_denies ||
+                  !inputs.facts.setgroups_allowed;
+    return denied ? GroupsMethod::keep : GroupsMethod::set;
+}
+
 void plan_groups(const Inputs& inputs, const spec::User& user, LaunchPlan& plan,
                  ProcessPlan& process) {
-    if (keeps_original_groups(inputs)) {
-        process.set_groups = false;
-        return;
-    }
-    bool allowed =
-        inputs.facts.setgroups_allowed && plan.id_map.method != IdMapMethod::write_own_ids;
-    if (allowed) {
+    process.groups_method = choose_groups_method(inputs, plan);
+    if (process.groups_method != GroupsMethod::keep) {
         process.groups = user.additional_gids;
         return;
     }
-    process.set_groups = false;
+    if (keeps_original_groups(inputs)) {
+        return;
+    }
     if (!user.additional_gids.empty()) {
         throw_error(ErrorKind::unsupported,
                     "/process/user/additionalGids: cannot set any additional groups in a rootless "

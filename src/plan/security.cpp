@@ -79,10 +79,10 @@ CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan) {
     if (!config) {
         return result;
     }
-    // A new user namespace gives its first process every capability. user_namespaces(7)
+    // A user namespace gives who makes or joins it every capability. user_namespaces(7)
     std::uint64_t known =
         (std::uint64_t{2} << static_cast<unsigned>(inputs.facts.last_capability)) - 1;
-    std::uint64_t available = has_new(plan.namespaces, NamespaceKind::user)
+    std::uint64_t available = plan.user_namespace != UserNamespace::current
                                   ? known
                                   : known & inputs.facts.bounding_capabilities;
     result.bounding = make_mask(config->bounding, "bounding", available, plan);

@@ -41,16 +41,14 @@ void validate_user_mappings(const Linux& config) {
         if (user == nullptr && !mappings.empty()) {
             refuse(pointer, "needs a user namespace; add one to /linux/namespaces");
         }
-        if (user != nullptr && !user->path.empty() && !mappings.empty()) {
-            refuse(pointer, "must be empty: the user namespace that is joined has its mappings");
-        }
-        if (user != nullptr && user->path.empty() && mappings.empty()) {
-            refuse(pointer, "is empty, but a user namespace is made; add at least one mapping");
-        }
         require_id_mappings(pointer, mappings);
     };
     check("/linux/uidMappings", config.uid_mappings);
     check("/linux/gidMappings", config.gid_mappings);
+    if (config.uid_mappings.empty() != config.gid_mappings.empty()) {
+        refuse(config.uid_mappings.empty() ? "/linux/uidMappings" : "/linux/gidMappings",
+               "is empty, but the other one is not: give both or neither");
+    }
 }
 
 /// Source: runtime-spec config-linux.md#offset-for-time-namespace; time_namespaces(7).

@@ -161,6 +161,12 @@ struct stat stat_of(int fd, const std::string& name) {
     return status;
 }
 
+bool is_same_file(int first, int second) {
+    struct stat one = stat_of(first, "file");
+    struct stat two = stat_of(second, "file");
+    return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
 std::optional<struct stat> find_stat(int dir_fd, const std::string& path) {
     struct stat status {};
     if (::fstatat(dir_fd, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {

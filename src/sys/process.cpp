@@ -171,17 +171,25 @@ int try_join_session_keyring(const std::string& name) noexcept {
     return ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str()) >= 0 ? 0 : errno;
 }
 
+int try_set_gid(gid_t gid) noexcept {
+    return ::setresgid(gid, gid, gid) == 0 ? 0 : errno;
+}
+
+int try_set_uid(uid_t uid) noexcept {
+    return ::setresuid(uid, uid, uid) == 0 ? 0 : errno;
+}
+
 void set_gid(gid_t gid) {
-    if (::setresgid(gid, gid, gid) != 0) {
-        int saved = errno;
+    int saved = try_set_gid(gid);
+    if (saved != 0) {
         throw_system(saved, "set gid " + std::to_string(gid) +
                                 (saved == EINVAL ? " (not mapped in the user namespace)" : ""));
     }
 }
 
 void set_uid(uid_t uid) {
-    if (::setresuid(uid, uid, uid) != 0) {
-        int saved = errno;
+    int saved = try_set_uid(uid);
+    if (saved != 0) {
         throw_system(saved, "set uid " + std::to_string(uid) +
                                 (saved == EINVAL ? " (not mapped in the user namespace)" : ""));
     }

@@ -29,6 +29,7 @@ struct Machine {
 std::vector<Machine> machines() {
     return {{"rootful", rootful()},
             {"rootless_bare", rootless_bare()},
+            {"rootless_subid", rootless_subid()},
             {"root_in_userns", root_in_userns()}};
 }
 

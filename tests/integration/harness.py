@@ -282,15 +282,6 @@ class Box:
     def run(self, bundle, *options, **kw):
         return self.call("run", *options, "--bundle", bundle.path, self.new_id(), **kw)
 
-    def run_joined(self, bundle):
-        """Runs a bundle that joins the user namespace of another container. A build that cannot do
-        that must say so by name; such a test then counts as an expected failure."""
-        result = self.run(bundle)
-        if result.rc != 0 and "joining a user namespace by path is not supported" in result.err:
-            pytest.xfail("this build refuses to join a user namespace, by name")
-        assert result.rc == 0, f"failed: {result}"
-        return result
-
     def output(self, *args, edit=None, busybox=False, **kw):
         """Stdout of a container that must succeed."""
         result = self.run(self.bundle(*args, edit=edit, busybox=busybox), **kw)

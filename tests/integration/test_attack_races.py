@@ -48,7 +48,8 @@ def test_a06_no_process_of_the_container_sees_the_inode_of_the_runtime(box):
     watcher = box.start("watch-exe")
     bundle = box.bundle("exit", "0", edit=lambda config, _: join(config, box, watcher.pid))
     for _ in range(60):
-        box.run_joined(bundle)
+        result = box.run(bundle)
+        assert result.rc == 0, f"failed: {result}"
     box.must("kill", watcher.id, "TERM")
     watcher.wait_for("rounds ")
     seen = {line.split()[1]: line for line in watcher.out.splitlines() if line.startswith("exe ")}

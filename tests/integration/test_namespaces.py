@@ -5,7 +5,6 @@ import os
 import pytest
 
 import bundles
-from facts import Facts
 
 KINDS = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt",
          "cgroup": "cgroup"}
@@ -151,7 +150,7 @@ def test_a_named_namespace_is_joined(box):
             del config["linux"]["uidMappings"], config["linux"]["gidMappings"]
 
     wanted = {kind: os.readlink(f"/proc/{first.pid}/ns/{kind}") for kind in ("ipc", "net", "pid")}
-    facts = Facts(box.run_joined(box.bundle("facts", edit=edit)).out)
+    facts = box.facts(edit)
     assert facts.ns["ipc"] == wanted["ipc"] and facts.ns["net"] == wanted["net"]
     assert facts.ns["pid"] != wanted["pid"]
 
@@ -166,7 +165,7 @@ def test_a_pid_namespace_can_be_joined(box):
         if box.uid is not None:
             del config["linux"]["uidMappings"], config["linux"]["gidMappings"]
 
-    facts = Facts(box.run_joined(box.bundle("facts", edit=edit)).out)
+    facts = box.facts(edit)
     assert facts.ns["pid"] == os.readlink(f"/proc/{first.pid}/ns/pid")
     assert facts.pid > 1
 

@@ -42,7 +42,7 @@ RULES = [
     ("stream-file", re.compile(r"\bstd::(?:[io]|basic_[io]?)?fstream\b|\b(?:fopen|freopen|fdopen|"
                                r"tmpfile|mkstemp|mkdtemp|tmpnam)\s*\("), ("src/sys/",),
      "sys/file.h", "no close-on-exec, no errno"),
-    ("getpw", call(r"getpw\w+", r"getgr\w+", "initgroups", "getlogin", "cuserid"), (),
+    ("getpw", call(r"getpw\w+", r"getgr(?!oups\b)\w+", "initgroups", "getlogin", "cuserid"), (),
      "a parser of our own over a descriptor",
      "name services load code and files, inside the container its own"),
     ("shell", call("system", "popen", "execlp", "execvp", "execvpe", "posix_spawnp?", "wordexp"),

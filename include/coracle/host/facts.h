@@ -1,9 +1,27 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace coracle::host {
+
+/// Consecutive ids of the host.
+struct IdRange {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    bool operator==(const IdRange&) const = default;
+};
+
+/// The ids that an unprivileged user may map beside the own ones. Source: subuid(5), subgid(5).
+struct IdRanges {
+    std::string user; ///< name of the caller; empty: not in the user database
+    std::vector<IdRange> uids;
+    std::vector<IdRange> gids;
+    std::string newuidmap; ///< path of the helper; empty: not found
+    std::string newgidmap;
+    std::string search_path; ///< where the helpers were looked for
+};
 
 /// What the machine and the caller's privilege allow. Plain data: tests make it by hand.
 struct Facts {
@@ -26,6 +44,8 @@ struct Facts {
     /// Signals that the caller ignores, bit N - 1 = signal N.
     std::uint64_t ignored_signals = 0;
     std::int32_t oom_score_adj = 0;
+    /// Looked up only where plan::needs_id_ranges says so.
+    IdRanges id_ranges;
 };
 
 } // namespace coracle::host

@@ -32,12 +32,23 @@ enum class IdMapMethod : std::uint8_t {
     none,          ///< no new user namespace
     write_map,     ///< written by the parent, which is privileged over the current user namespace
     write_own_ids, ///< one id each, written without privilege after setgroups is denied
+    run_helpers,   ///< newuidmap(1) and newgidmap(1), which the host trusts with subuid(5)
 };
 
 struct IdMapPlan {
     IdMapMethod method = IdMapMethod::none;
     std::vector<IdMapping> uids;
     std::vector<IdMapping> gids;
+    std::string newuidmap; ///< paths of the helpers
+    std::string newgidmap;
+    std::string uid_ranges; ///< what the caller may map, for the message when a helper refuses
+    std::string gid_ranges;
+};
+
+enum class UserNamespace : std::uint8_t {
+    current, ///< the caller's
+    made,    ///< a new one, with the id map of the plan
+    joined,  ///< an existing one, which has its map
 };
 
 struct NamespacePlan {
@@ -137,6 +148,12 @@ struct RlimitPlan {
     std::uint64_t hard = 0;
 };
 
+enum class GroupsMethod : std::uint8_t {
+    keep,           ///< setgroups is denied, or the groups of the caller are wanted
+    set,            ///< exactly the list of the plan
+    set_if_allowed, ///< the same in a joined user namespace, which may deny setgroups
+};
+
 struct ProcessPlan {
     bool terminal = false;
     std::uint32_t terminal_height = 0;
@@ -147,7 +164,7 @@ struct ProcessPlan {
     bool set_home = false; ///< HOME is not in env: take it from the container's /etc/passwd
     std::uint32_t uid = 0; ///< container ids
     std::uint32_t gid = 0;
-    bool set_groups = true; ///< false: setgroups is denied or groups are kept
+    GroupsMethod groups_method{};
     std::vector<std::uint32_t> groups;
     std::uint32_t umask = 022;
     bool no_new_privileges = false;
@@ -165,7 +182,6 @@ struct InitPlan {
     std::string hostname;   ///< empty: not set
     std::string domainname; ///< empty: not set
     bool new_session_keyring = true;
-    bool new_user_namespace = false;
     bool new_cgroup_namespace = false; ///< unshared by init, once it is in its cgroup
     bool loopback_up = false;          ///< a new network namespace
     /// Init of its own pid namespace; what is reachable by the payload differs otherwise.
@@ -213,6 +229,7 @@ struct CgroupPlan {
 struct LaunchPlan {
     std::string id;
     std::string bundle;
+    UserNamespace user_namespace{};
     IdMapPlan id_map;
     std::vector<NamespacePlan> namespaces; ///< in the order of NamespaceKind
     CgroupPlan cgroup;

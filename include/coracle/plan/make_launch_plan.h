@@ -23,6 +23,10 @@ struct LaunchOptions {
     bool strict = false; ///< a degradation is an error
 };
 
+/// Whether the plan needs Facts::id_ranges: an unprivileged caller wants other ids in a new user
+/// namespace than the own ones. Pure.
+[[nodiscard]] bool needs_id_ranges(const spec::Config& config, const host::Facts& facts);
+
 /// Every decision for one container. Pure: the same arguments give the same plan.
 /// Runs in: parent.
 /// Throws: invalid_config, unsupported, denied; the text names the JSON pointer.

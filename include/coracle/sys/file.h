@@ -48,6 +48,8 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
 
 /// fstat(2). Throws: system.
 [[nodiscard]] struct stat stat_of(int fd, const std::string& name);
+/// Whether two fds are of the same file. Throws: system.
+[[nodiscard]] bool is_same_file(int first, int second);
 /// fstatat(2) without following a symbolic link; nothing if there is no such entry.
 /// Throws: system.
 [[nodiscard]] std::optional<struct stat> find_stat(int dir_fd, const std::string& path);

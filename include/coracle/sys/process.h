@@ -56,7 +56,10 @@ void become_subreaper();
 /// A new session keyring: 0, or the errno. Source: keyctl_join_session_keyring(3).
 [[nodiscard]] int try_join_session_keyring(const std::string& name) noexcept;
 
-/// setresgid and setresuid with the same id thrice. Throw: system, naming the id.
+/// setresgid and setresuid with the same id thrice: 0, or the errno (EINVAL: not mapped).
+[[nodiscard]] int try_set_gid(gid_t gid) noexcept;
+[[nodiscard]] int try_set_uid(uid_t uid) noexcept;
+/// The same. Throw: system, naming the id.
 void set_gid(gid_t gid);
 void set_uid(uid_t uid);
 

@@ -82,7 +82,10 @@ TEST_CASE("gate: an init that dies after Accepted has not started anything", "[l
 }
 
 TEST_CASE("gate: one that closes without an answer has let another in", "[launch]") {
-    FakeInit init([](ChildEnd& client) { client.close(); });
+    FakeInit init([](ChildEnd& client) {
+        client.close();
+        ::sleep(5); // it lives on; the end of the test kills it
+    });
     CHECK(error_of([&] { init.open(); }).kind() == ErrorKind::wrong_state);
 }
 
@@ -148,9 +151,10 @@ TEST_CASE("id map: own ids are written without privilege, once", "[launch]") {
         return;
     }
     const Fd proc = sys::open_proc();
-    plan::IdMapPlan plan{plan::IdMapMethod::write_own_ids,
-                         {{ContainerId{5}, HostId{::geteuid()}, 1}},
-                         {{ContainerId{6}, HostId{::getegid()}, 1}}};
+    plan::IdMapPlan plan;
+    plan.method = plan::IdMapMethod::write_own_ids;
+    plan.uids = {{ContainerId{5}, HostId{::geteuid()}, 1}};
+    plan.gids = {{ContainerId{6}, HostId{::getegid()}, 1}};
     write_id_maps({}, proc.get(), child.pid()); // method none: nothing is written
     write_id_maps(plan, proc.get(), child.pid());
     plan.method = plan::IdMapMethod::write_map;

@@ -174,14 +174,15 @@ TEST_CASE("process setup: a plan without privilege is carried out", "[launch]") 
     const std::optional<std::string> result = run_in_user_namespace(0, []() -> std::string {
         plan::InitPlan plan;
         plan.process.cwd = "/usr";
-        plan.process.set_groups = false;
+        plan.process.groups_method = plan::GroupsMethod::keep;
         plan.process.umask = 027;
         plan.process.no_new_privileges = true;
         plan.process.last_capability = 40;
         plan.process.ignored_signals = std::uint64_t{1} << (SIGUSR1 - 1);
         (void)::signal(SIGUSR1, SIG_IGN);
         (void)::signal(SIGUSR2, SIG_IGN);
-        launch::set_up_process(plan);
+        std::vector<plan::Degradation> degraded;
+        launch::set_up_process(plan, degraded);
         std::ifstream status("/proc/self/status");
         std::string text = std::filesystem::current_path().string();
         for (std::string line; std::getline(status, line);) {

@@ -51,7 +51,7 @@ inline plan::ProcessPlan sample_process() {
     process.set_home = true;
     process.uid = 4294967294;
     process.gid = 7;
-    process.set_groups = false;
+    process.groups_method = plan::GroupsMethod::set_if_allowed;
     process.groups = {1, 2, 3};
     process.umask = 077;
     process.no_new_privileges = true;
@@ -71,7 +71,6 @@ inline plan::InitPlan sample_plan() {
     plan.hostname = "h";
     plan.domainname = "d";
     plan.new_session_keyring = false;
-    plan.new_user_namespace = true;
     plan.new_cgroup_namespace = true;
     plan.loopback_up = true;
     plan.own_pid_namespace = false;

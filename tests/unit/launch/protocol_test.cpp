@@ -65,7 +65,6 @@ TEST_CASE("protocol: the fields themselves come back", "[protocol]") {
     CHECK(plan.hostname == "h");
     CHECK(plan.domainname == "d");
     CHECK_FALSE(plan.new_session_keyring);
-    CHECK(plan.new_user_namespace);
     CHECK(plan.new_cgroup_namespace);
     CHECK(plan.loopback_up);
     CHECK_FALSE(plan.own_pid_namespace);
@@ -82,7 +81,7 @@ TEST_CASE("protocol: the fields themselves come back", "[protocol]") {
     CHECK(process.set_home);
     CHECK(process.uid == 4294967294);
     CHECK(process.gid == 7);
-    CHECK_FALSE(process.set_groups);
+    CHECK(process.groups_method == plan::GroupsMethod::set_if_allowed);
     CHECK(process.groups == sample_process().groups);
     CHECK(process.umask == 077);
     CHECK(process.no_new_privileges);

@@ -4,6 +4,7 @@
 #include "plan/plan_private.h"
 #include "unit/plan/plan_support.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,7 @@ TEST_CASE("plan namespaces: in the order of the kinds, whatever the config's", "
     }
     CHECK(plan.namespaces[3].path == "/n");
     CHECK(plan.namespaces[5].path == "/u");
-    CHECK(plan.init.new_user_namespace);
+    CHECK(plan.user_namespace == plan::UserNamespace::made);
     CHECK(plan.init.new_cgroup_namespace);
     CHECK(plan.init.own_pid_namespace);
     CHECK_FALSE(plan.init.loopback_up); // joined: its owner sees to it
@@ -50,7 +51,6 @@ TEST_CASE("plan namespaces: what init does in a new one is not done in a joined 
     Case c = small_case();
     c.linux_().namespaces = {{"mount", ""}, {"pid", "/p"}, {"cgroup", "/c"}, {"network", ""}};
     const plan::InitPlan init = c.plan().init;
-    CHECK_FALSE(init.new_user_namespace);
     CHECK_FALSE(init.new_cgroup_namespace);
     CHECK_FALSE(init.own_pid_namespace);
     CHECK(init.loopback_up);
@@ -82,6 +82,98 @@ TEST_CASE("plan id map: who writes it follows from the privilege", "[plan]") {
     c.process().user.gid = 6;
     CHECK(text_of(c.plan().id_map.uids) == "5=1000+1 ");
     CHECK(text_of(c.plan().id_map.gids) == "6=1000+1 ");
+}
+
+TEST_CASE("plan id map: other ids than the own ones are mapped by the helpers", "[plan]") {
+    Case c = small_case(rootless_subid());
+    c.linux_().uid_mappings = {{0, 100000, 1000}, {1000, 1000, 1}, {1001, 101000, 64536}};
+    const plan::IdMapPlan map = c.plan().id_map;
+    CHECK(map.method == IdMapMethod::run_helpers); // and the gids by the helper too
+    CHECK(map.newuidmap == "/usr/bin/newuidmap");
+    CHECK(map.newgidmap == "/usr/bin/newgidmap");
+    CHECK(text_of(map.uids) == "0=100000+1000 1000=1000+1 1001=101000+64536 ");
+    CHECK(text_of(map.gids) == "0=1000+1 ");
+    CHECK(map.uid_ranges == "alice may map, by /etc/subuid, 100000-165535 300000-300999");
+    CHECK(map.gid_ranges == "alice may map, by /etc/subgid, 200000-265535");
+    // newgidmap denies setgroups when it maps nothing but the own gid.
+    CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::keep);
+    c.linux_().gid_mappings = {{0, 1000, 1}, {1, 200000, 10}};
+    c.process().user.additional_gids = {5};
+    CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::set);
+    CHECK(c.plan().degradations.empty());
+    c.facts.id_ranges.user.clear();
+    c.facts.id_ranges.uids.clear();
+    CHECK(c.plan().id_map.uid_ranges ==
+          "uid 1000 has no range in /etc/subuid: let root add one, by usermod --add-subuids and "
+          "--add-subgids");
+}
+
+TEST_CASE("plan id map: without mappings, the own id and every range", "[plan]") {
+    Case c = small_case(rootless_subid());
+    c.linux_().uid_mappings.clear();
+    c.linux_().gid_mappings.clear();
+    CHECK(c.plan().id_map.method == IdMapMethod::run_helpers);
+    CHECK(text_of(c.plan().id_map.uids) == "0=1000+1 1=100000+65536 65537=300000+1000 ");
+    CHECK(text_of(c.plan().id_map.gids) == "0=1000+1 1=200000+65536 ");
+    CHECK(c.plan().degradations.empty());
+    c.facts.id_ranges.uids = {{1, 4294967290}, {5, 10}}; // the container's ids end before
+    CHECK(text_of(c.plan().id_map.uids) == "0=1000+1 1=1+4294967290 4294967291=5+10 ");
+    struct Row {
+        const char* why;
+        std::function<void(host::IdRanges&)> take;
+    };
+    for (const Row& row : std::vector<Row>{
+             {"newuidmap is not in /usr/bin:/bin", [](auto& r) { r.newuidmap.clear(); }},
+             {"newgidmap is not in /usr/bin:/bin", [](auto& r) { r.newgidmap.clear(); }},
+             {"alice has no range in /etc/subuid", [](auto& r) { r.uids.clear(); }},
+             {"alice has no range in /etc/subgid", [](auto& r) { r.gids.clear(); }}}) {
+        INFO(row.why);
+        Case bare = c;
+        row.take(bare.facts.id_ranges);
+        const plan::LaunchPlan plan = bare.plan();
+        CHECK(plan.id_map.method == IdMapMethod::write_own_ids);
+        CHECK(text_of(plan.id_map.uids) == "0=1000+1 ");
+        REQUIRE_FALSE(plan.degradations.empty());
+        CHECK(plan.degradations[0].what == "/linux/uidMappings");
+        CHECK(plan.degradations[0].why.find(row.why) != std::string::npos);
+        bare.options.strict = true;
+        CHECK_THROWS_AS(bare.plan(), Error);
+    }
+}
+
+TEST_CASE("plan id map: a joined user namespace has its own", "[plan]") {
+    for (const host::Facts& facts : {rootful(), rootless_bare(), root_in_userns()}) {
+        Case c = small_case(facts);
+        c.linux_().namespaces = {{"mount", ""}, {"user", "/proc/7/ns/user"}};
+        c.linux_().uid_mappings = {{0, 0, 1}}; // as podman writes it
+        c.linux_().gid_mappings = {{0, 0, 1}};
+        c.process().user.uid = 77;
+        c.process().user.additional_gids = {5};
+        const plan::LaunchPlan plan = c.plan();
+        CHECK(plan.user_namespace == plan::UserNamespace::joined);
+        CHECK(plan.id_map.method == IdMapMethod::none);
+        CHECK(plan.id_map.uids.empty());
+        CHECK(plan.init.process.groups_method == plan::GroupsMethod::set_if_allowed);
+        CHECK_FALSE(plan::needs_id_ranges(c.config, facts));
+        for (const plan::DeviceStep& device : plan.init.rootfs.devices) {
+            CHECK(device.method == plan::DeviceMethod::bind_from_host);
+        }
+    }
+}
+
+TEST_CASE("plan id map: the ranges are looked up only where they matter", "[plan]") {
+    Case c = small_case(rootless_bare());
+    CHECK_FALSE(plan::needs_id_ranges(c.config, c.facts));
+    c.linux_().gid_mappings[0].host_id = 27;
+    CHECK(plan::needs_id_ranges(c.config, c.facts));
+    CHECK_FALSE(plan::needs_id_ranges(c.config, rootful()));
+    c.linux_().uid_mappings.clear();
+    c.linux_().gid_mappings.clear();
+    CHECK(plan::needs_id_ranges(c.config, c.facts));
+    c.linux_().namespaces = {{"mount", ""}};
+    CHECK_FALSE(plan::needs_id_ranges(c.config, c.facts));
+    c.config.linux_.reset();
+    CHECK_FALSE(plan::needs_id_ranges(c.config, c.facts));
 }
 
 TEST_CASE("plan id map: which container ids are mapped", "[plan]") {
@@ -136,6 +228,8 @@ TEST_CASE("plan sysctl: names become paths by their first separator", "[plan]") 
     CHECK(c.plan().init.sysctls == wanted);
     c.linux_().sysctl = {{"user.max_user_namespaces", "1"}};
     c.linux_().namespaces.push_back({"user", ""});
+    c.linux_().uid_mappings = {{0, 1000, 1}};
+    c.linux_().gid_mappings = {{0, 1000, 1}};
     CHECK(c.plan().init.sysctls.size() == 1);
 }
 

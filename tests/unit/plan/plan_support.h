@@ -28,6 +28,19 @@ inline host::Facts rootless_bare() {
     facts.may_raise_limits = false;
     facts.groups = {27, 1000};
     facts.oom_score_adj = 100;
+    facts.id_ranges.search_path = "/usr/bin:/bin";
+    return facts;
+}
+
+/// A plain user with ranges and the helpers that map them.
+inline host::Facts rootless_subid() {
+    host::Facts facts = rootless_bare();
+    facts.id_ranges = {"alice",
+                       {{100000, 65536}, {300000, 1000}},
+                       {{200000, 65536}},
+                       "/usr/bin/newuidmap",
+                       "/usr/bin/newgidmap",
+                       "/usr/bin:/bin"};
     return facts;
 }
 

@@ -94,20 +94,20 @@ TEST_CASE("plan process: sockets passed on are announced as sd_listen_fds wants"
 TEST_CASE("plan groups: exactly those of the config where setgroups is allowed", "[plan]") {
     Case c = small_case();
     c.facts.groups = {4, 20};
-    CHECK(c.plan().init.process.set_groups);
+    CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::set);
     CHECK(c.plan().init.process.groups.empty());
     c.process().user.additional_gids = {5, 6};
     CHECK(c.plan().init.process.groups == std::vector<std::uint32_t>{5, 6});
     c.config.annotations["run.oci.keep_original_groups"] = "1";
-    CHECK_FALSE(c.plan().init.process.set_groups);
+    CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::keep);
     c.config.annotations["run.oci.keep_original_groups"] = "true"; // only "1" is yes
-    CHECK(c.plan().init.process.set_groups);
+    CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::set);
     CHECK(c.plan().degradations.empty());
 }
 
 TEST_CASE("plan groups: kept and said where setgroups is denied", "[plan]") {
     Case c = small_case(rootless_bare());
-    CHECK_FALSE(c.plan().init.process.set_groups);
+    CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::keep);
     CHECK(degradations_of(c.plan()).find("/process/user/additionalGids: the caller's") == 0);
     c.facts.groups = {1000}; // the own group is no surprise
     CHECK(c.plan().degradations.empty());
@@ -116,12 +116,13 @@ TEST_CASE("plan groups: kept and said where setgroups is denied", "[plan]") {
     c.facts.groups = {27};
     c.config.annotations["run.oci.keep_original_groups"] = "1"; // asked for
     CHECK(c.plan().degradations.empty());
-    CHECK_FALSE(small_case(root_in_userns()).plan().init.process.set_groups);
+    CHECK(small_case(root_in_userns()).plan().init.process.groups_method ==
+          plan::GroupsMethod::keep);
     // A privileged caller in a user namespace that allows setgroups.
     c = small_case(root_in_userns());
     c.facts.setgroups_allowed = true;
     c.process().user.additional_gids = {5};
-    CHECK(c.plan().init.process.set_groups);
+    CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::set);
 }
 
 TEST_CASE("plan oom score: lowered only with CAP_SYS_RESOURCE of the host", "[plan]") {

@@ -18,6 +18,10 @@ struct Refusal {
     std::function<void(Case&)> change;
 };
 
+constexpr const char* needs_helpers =
+    "/linux/uidMappings: other ids than your own 1000:1000 are mapped by newuidmap and newgidmap, "
+    "and newuidmap is not in /usr/bin:/bin (Debian: package uidmap): install it, or map only your "
+    "own ids, with size 1";
 constexpr ErrorKind unsupported = ErrorKind::unsupported;
 constexpr ErrorKind invalid = ErrorKind::invalid_config;
 constexpr ErrorKind denied = ErrorKind::denied;
@@ -120,8 +124,6 @@ TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
     const std::vector<Refusal> of_anyone{
         {unsupported, "/linux/namespaces: a container needs its own mount namespace: add",
          [](Case& c) { c.linux_().namespaces.erase(c.linux_().namespaces.begin()); }},
-        {unsupported, "/linux/namespaces: joining a mount namespace by path is not supported yet",
-         [](Case& c) { c.linux_().namespaces[0].path = "/proc/1/ns/mnt"; }},
         {unsupported, "/linux/namespaces: a time namespace is not supported yet",
          [](Case& c) {
              c.linux_().namespaces.push_back({"time", ""});
@@ -139,22 +141,19 @@ TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
         {
             {unsupported, "/linux/namespaces: rootless container requires user namespaces: add",
              [](Case& c) { c.linux_().namespaces.pop_back(); }},
-            {unsupported,
-             "/linux/namespaces: joining a user namespace by path is not supported yet",
-             [](Case& c) { c.linux_().namespaces.back().path = "/proc/1/ns/user"; }},
-            {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped, with size 1",
-             [](Case& c) { c.linux_().uid_mappings[0].host_id = 0; }},
-            {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped",
-             [](Case& c) { c.linux_().uid_mappings[0].size = 2; }},
-            {unsupported, "/linux/uidMappings: only your own id 1000 can be mapped",
+            {unsupported, needs_helpers, [](Case& c) { c.linux_().uid_mappings[0].host_id = 0; }},
+            {unsupported, needs_helpers, [](Case& c) { c.linux_().uid_mappings[0].size = 2; }},
+            {unsupported, needs_helpers,
              [](Case& c) {
                  c.linux_().uid_mappings.push_back({1, 100000, 1});
              }},
-            {unsupported, "/linux/gidMappings: only your own id 1000 can be mapped, with size 1",
-             [](Case& c) { c.linux_().gid_mappings[0].host_id = 27; }},
-            {unsupported, "/linux/gidMappings: only your own id 1000 can be mapped",
-             [](Case& c) { c.linux_().gid_mappings.clear(); }},
+            {unsupported, needs_helpers, [](Case& c) { c.linux_().gid_mappings[0].host_id = 27; }},
         });
+    check_refusals(
+        small_case(rootful()),
+        {{invalid, "/linux/uidMappings: is empty, but a user namespace is made; add", [](Case& c) {
+              c.linux_().namespaces.push_back({"user", ""});
+          }}});
 }
 
 TEST_CASE("plan refusals: the root and the mounts", "[plan]") {

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "coracle/plan/launch_plan.h"
+#include "intermediate_private.h"
+
+#include <vector>
+
+namespace coracle::launch {
+
+/// The namespaces that the plan joins, opened and checked, each with its turn. One that the caller
+/// is in already is left out if joining it would change nothing.
+/// Runs in: parent. Throws: system; invalid_config for a file that is no such namespace; denied for
+/// one whose joining would change the host.
+[[nodiscard]] std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan, int proc_fd);
+
+} // namespace coracle::launch
