@@ -35,6 +35,14 @@ void ChannelEnd::send(const Message& message, std::span<const int> fds) {
 }
 
 std::optional<Received> ChannelEnd::receive() {
+    return receive(Length::any);
+}
+
+std::optional<Received> ChannelEnd::receive_short() {
+    return receive(Length::one_packet);
+}
+
+std::optional<Received> ChannelEnd::receive(Length length) {
     std::vector<std::uint8_t> body;
     std::vector<sys::Fd> fds;
     for (;;) {
@@ -51,6 +59,9 @@ std::optional<Received> ChannelEnd::receive() {
         }
         if (packet.data.front() == static_cast<std::uint8_t>(Fragment::last)) {
             return Received{decode(body), std::move(fds)};
+        }
+        if (length == Length::one_packet) {
+            throw_error(ErrorKind::internal, "a message of the other process is too long");
         }
     }
 }

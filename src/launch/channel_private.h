@@ -26,6 +26,9 @@ class ChannelEnd {
 
     /// The next message; nothing if the peer has closed. Throws: system, internal.
     [[nodiscard]] std::optional<Received> receive();
+    /// The same for a message that a stranger may have sent: of one packet, so that this never
+    /// waits for a second. Throws: system, internal.
+    [[nodiscard]] std::optional<Received> receive_short();
 
   protected:
     /// The errno, or 0.
@@ -33,6 +36,9 @@ class ChannelEnd {
     void send(const Message& message, std::span<const int> fds = {});
 
   private:
+    enum class Length { any, one_packet };
+    std::optional<Received> receive(Length length);
+
     sys::Fd socket_;
 };
 
@@ -66,7 +72,8 @@ class ChildEnd : public ChannelEnd {
         send(ReadyMessage{std::move(degraded)});
     }
     void send_accepted() { send(Accepted{}); }
-    void try_send_accepted() { (void)try_send(Accepted{}); }
+    /// The errno, or 0.
+    [[nodiscard]] int try_send_accepted() { return try_send(Accepted{}); }
     /// Sends why this process cannot go on. Never throws: the peer sees EOF if it fails.
     void send_failed(Stage stage, const Error& error) noexcept;
 

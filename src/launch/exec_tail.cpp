@@ -28,7 +28,7 @@ namespace {
 [[gnu::no_sanitize_address]] void close_range(const ExecTail& tail, unsigned first,
                                               unsigned last) noexcept {
     if (first <= last && ::syscall(SYS_close_range, first, last, 0U) != 0) {
-        report(tail, Stage::gate, errno);
+        report(tail, Stage::close, errno);
     }
 }
 

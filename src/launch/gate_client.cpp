@@ -36,7 +36,7 @@ std::optional<Received> receive_answer(StartEnd& gate) {
 
 void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
     sys::Fd socket;
-    int errnum = sys::try_connect_at(dir_fd, name, socket);
+    int errnum = sys::try_connect_at(dir_fd, name, start_deadline, socket);
     if (errnum == ECONNREFUSED || errnum == ENOENT) {
         throw_nobody_waits();
     }
@@ -49,26 +49,25 @@ void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
         throw_system(errnum, "send Start to init");
     }
     std::optional<Received> accepted = receive_answer(gate);
-    if (!accepted && sys::wait_for_exit(pidfd, std::chrono::milliseconds(0))) {
-        throw_ended(find_stage_name(sys::open_proc().get(), pid), sys::find_exit_status(pidfd),
-                    "init");
-    }
-    if (!accepted) { // init has let another client in
+    if (!accepted) { // init has let another client in, or has ended
+        require_gone_on(sys::open_proc().get(), pid, pidfd, Stage::gate);
         throw_nobody_waits();
     }
     if (!std::holds_alternative<Accepted>(accepted->message) || receive_answer(gate)) {
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }
-    require_executed(sys::open_proc().get(), pid, pidfd);
+    require_gone_on(sys::open_proc().get(), pid, pidfd, Stage::execve);
 }
 
 bool is_gate_waiting(int dir_fd, const std::string& name) {
-    sys::Fd socket;
-    int errnum = sys::try_connect_at(dir_fd, name, socket);
-    if (errnum == EAGAIN) { // the queue is full, so somebody listens
-        return true;
+    int errnum = sys::try_reach_at(dir_fd, name);
+    if (errnum == ECONNREFUSED || errnum == ENOENT) {
+        return false;
     }
-    return errnum == 0;
+    if (errnum != 0 && errnum != EAGAIN) { // EAGAIN: the queue is full, so somebody listens
+        throw_system(errnum, "ask at the start gate");
+    }
+    return true;
 }
 
 } // namespace coracle::launch

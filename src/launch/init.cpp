@@ -38,9 +38,13 @@ struct Work {
 
     explicit Work(Fd socket) : channel(std::move(socket)) {}
 
-    void enter(Stage next) { // the name tells the stage even of a killed process
+    void enter(Stage next) {
         stage = next;
-        sys::set_process_name((std::string("init:") + name_of(next)).c_str());
+        show(next);
+    }
+    /// The name tells the stage even of a killed process.
+    static void show(Stage shown) {
+        sys::set_process_name((std::string("init:") + name_of(shown)).c_str());
     }
 };
 
@@ -180,7 +184,7 @@ Fd wait_for_client(const Fd& gate) {
             continue;
         }
         try {
-            std::optional<Received> received = client.receive();
+            std::optional<Received> received = client.receive_short();
             if (received && std::holds_alternative<Start>(received->message)) {
                 return connection;
             }
@@ -190,8 +194,8 @@ Fd wait_for_client(const Fd& gate) {
     }
 }
 
-/// Who is told how execve went.
-ChildEnd wait_at_gate(Work& work) {
+/// From here on the channel is that of who asked for the start, and is told how execve went.
+void wait_at_gate(Work& work) {
     // The creator may exit as soon as it has sent Committed. Until then EOF tells of its death:
     // from here on this process only waits on the channel.
     sys::clear_parent_death_signal();
@@ -200,12 +204,11 @@ ChildEnd wait_at_gate(Work& work) {
     (void)work.channel.require<Committed>();
     if (work.plan.gate == plan::GateKind::channel) {
         (void)work.channel.require<Start>();
-        return std::move(work.channel);
+        return;
     }
     work.channel.close();
-    ChildEnd client(wait_for_client(work.gate));
+    work.channel = ChildEnd(wait_for_client(work.gate));
     work.gate.reset();
-    return client;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -218,7 +221,15 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     return pointers;
 }
 
-[[noreturn]] void execute_payload(Work& work, ChildEnd& client) {
+void send_accepted(ChildEnd& channel) {
+    int errnum = channel.try_send_accepted();
+    // A client that died after Start has asked for it all the same.
+    if (errnum != 0 && errnum != EPIPE && errnum != ECONNRESET) {
+        throw_system(errnum, "send Accepted");
+    }
+}
+
+[[noreturn]] void execute_payload(Work& work) {
     plan::ProcessPlan& process = work.plan.process;
     std::vector<char*> argv = pointers_to(process.args);
     std::vector<char*> envp = pointers_to(process.env);
@@ -232,12 +243,12 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
         static_cast<unsigned short>(work.filter.size() / sizeof(struct sock_filter));
     tail.filter_flags = work.plan.filter_flags;
     tail.first_closed_fd = 3 + process.preserve_fds;
-    tail.report_fd = client.fd();
+    tail.report_fd = work.channel.fd();
     tail.failure = failure.data();
     tail.failure_size = failure.size();
     apply_final_rlimits(process);
-    work.enter(Stage::execve);  // first: whoever is told Accepted tells a death here by this name
-    client.try_send_accepted(); // a client that died after Start has asked for it all the same
+    Work::show(Stage::execve); // first: whoever is told Accepted tells a death here by this name
+    send_accepted(work.channel);
     execute(tail);
 }
 
@@ -249,8 +260,8 @@ void bring_up(Work& work) {
     build_root(work);
     become_payload_user(work);
     work.enter(Stage::gate);
-    ChildEnd client = wait_at_gate(work);
-    execute_payload(work, client);
+    wait_at_gate(work);
+    execute_payload(work);
 }
 
 } // namespace

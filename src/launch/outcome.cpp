@@ -39,8 +39,8 @@ void throw_failed(const Failed& failed, const char* role) {
     text += std::string(": ") + name_of(failed.stage) + ": ";
     if (failed.stage == Stage::execve) { // from the bare zone: the program and the errno
         text += "exec \"" + printable(failed.text) + "\": " + describe_errno(failed.errnum);
-    } else if (failed.stage == Stage::gate && failed.errnum != 0) { // from the bare zone too
-        text += std::string("close the host's fds before the program is executed: close_range: ") +
+    } else if (failed.stage == Stage::close) {
+        text += std::string("the host's fds, before the program is executed: close_range: ") +
                 describe_errno(failed.errnum);
     } else if (failed.stage == Stage::seccomp) {
         text += std::string("load the filter: ") + describe_errno(failed.errnum);
@@ -65,18 +65,18 @@ std::string find_stage_name(int proc_fd, pid_t pid) {
     }
 }
 
-void require_executed(int proc_fd, pid_t pid, int pidfd) {
+void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left) {
     // EOF comes when execve(2) closes the channel, a moment before it changes the process's name,
     // and also when the process dies: then the name stays, even a zombie's.
     constexpr int rounds = 1000;
     for (int round = 0; round < rounds; ++round) {
-        if (find_stage_name(proc_fd, pid) != name_of(Stage::execve)) {
+        if (find_stage_name(proc_fd, pid) != name_of(left)) {
             return;
         }
         if (sys::wait_for_exit(pidfd, std::chrono::milliseconds(1))) {
-            // Once more: it may have been executed and have ended since.
+            // Once more: it may have gone on and have ended since.
             std::string stage = find_stage_name(proc_fd, pid);
-            if (stage == name_of(Stage::execve)) {
+            if (stage == name_of(left)) {
                 throw_ended(stage, sys::find_exit_status(pidfd), "init");
             }
             return;

@@ -18,8 +18,8 @@ namespace coracle::launch {
 [[noreturn]] void throw_ended(const std::string& stage, std::optional<int> status,
                               const char* role);
 
-/// After EOF of a start: throws if init has died without executing the payload. A payload that was
-/// reaped by another process meanwhile counts as executed.
-void require_executed(int proc_fd, pid_t pid, int pidfd);
+/// After EOF: returns once init has left that stage, and throws if it has died there. One that was
+/// reaped by another process meanwhile counts as gone on.
+void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left);
 
 } // namespace coracle::launch

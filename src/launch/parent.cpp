@@ -222,7 +222,7 @@ void Launch::start() {
         }
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }
-    require_executed(state.proc_fd, state.init.pid, state.init.pidfd.get());
+    require_gone_on(state.proc_fd, state.init.pid, state.init.pidfd.get(), Stage::execve);
 }
 
 std::string seccomp_library_version() {

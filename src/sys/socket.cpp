@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -61,20 +62,53 @@ Fd listen_at(int dir_fd, const std::string& name) {
     return socket;
 }
 
-int try_connect_at(int dir_fd, const std::string& name, Fd& result) noexcept {
+namespace {
+
+Fd make_packet_socket(int flags) {
+    Fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0)};
+    if (!socket) {
+        int saved = errno;
+        throw_system(saved, "socket");
+    }
+    return socket;
+}
+
+int try_connect(int socket, const struct sockaddr_un& address) noexcept {
+    int result = -1;
+    do {
+        result = ::connect(socket, generic(address), sizeof address);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+} // namespace
+
+int try_connect_at(int dir_fd, const std::string& name, std::chrono::milliseconds patience,
+                   Fd& result) {
     struct sockaddr_un address {};
     if (!make_address(dir_fd, name, address)) {
         return ENAMETOOLONG;
     }
-    Fd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    if (!socket || ::connect(socket.get(), generic(address), sizeof address) != 0) {
-        return errno;
+    Fd socket = make_packet_socket(0);
+    struct timeval limit {};
+    limit.tv_sec = patience.count() / 1000;
+    limit.tv_usec = patience.count() % 1000 * 1000;
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0) {
+        int saved = errno;
+        throw_system(saved, "set the time limit of a socket");
     }
-    if (::fcntl(socket.get(), F_SETFL, 0) != 0) {
-        return errno;
+    int errnum = try_connect(socket.get(), address);
+    if (errnum == 0) {
+        result = std::move(socket);
     }
-    result = std::move(socket);
-    return 0;
+    return errnum;
+}
+
+int try_reach_at(int dir_fd, const std::string& name) {
+    struct sockaddr_un address {};
+    return make_address(dir_fd, name, address)
+               ? try_connect(make_packet_socket(SOCK_NONBLOCK).get(), address)
+               : ENAMETOOLONG;
 }
 
 Fd connect_stream(const std::string& path) {
@@ -91,9 +125,9 @@ Fd connect_stream(const std::string& path) {
         }
     }
     Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    if (!socket || ::connect(socket.get(), generic(address), sizeof address) != 0) {
-        int saved = errno;
-        throw_system(saved, "connect to " + printable(path));
+    int errnum = socket ? try_connect(socket.get(), address) : errno;
+    if (errnum != 0) {
+        throw_system(errnum, "connect to " + printable(path));
     }
     return socket;
 }
@@ -105,7 +139,13 @@ Fd accept_connection(int listener) {
         if (connection) {
             return connection;
         }
-        if (saved != EINTR && saved != ECONNABORTED) {
+        bool full = saved == EMFILE || saved == ENFILE || saved == ENOBUFS || saved == ENOMEM;
+        if (full) { // the connection stays in the queue until the host has room again
+            struct timespec pause {
+                0, 20'000'000
+            };
+            (void)::nanosleep(&pause, nullptr);
+        } else if (saved != EINTR && saved != ECONNABORTED && saved != EAGAIN) {
             throw_system(saved, "accept at the start gate");
         }
     }

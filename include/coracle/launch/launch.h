@@ -57,6 +57,7 @@ class Launch {
 void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd);
 
 /// Whether init waits at the gate. A gate whose init has gone on or died answers no.
+/// Throws: system, if that cannot be asked.
 [[nodiscard]] bool is_gate_waiting(int dir_fd, const std::string& name);
 
 /// Bytes of the program that init runs from.

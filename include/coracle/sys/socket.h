@@ -20,13 +20,17 @@ namespace coracle::sys {
 [[nodiscard]] Fd listen_at(int dir_fd, const std::string& name);
 
 /// Connects to a SOCK_SEQPACKET socket in the directory: 0 and `result`, or the errno
-/// (ECONNREFUSED: nobody listens; ENOENT; EAGAIN: the queue is full).
-[[nodiscard]] int try_connect_at(int dir_fd, const std::string& name, Fd& result) noexcept;
+/// (ECONNREFUSED: nobody listens; ENOENT; EAGAIN: the queue is full, and was so for `patience`,
+/// which is not 0). Throws: system, if there can be no socket.
+[[nodiscard]] int try_connect_at(int dir_fd, const std::string& name,
+                                 std::chrono::milliseconds patience, Fd& result);
+/// The same, without waiting, to ask only whether somebody listens: 0, or the errno.
+[[nodiscard]] int try_reach_at(int dir_fd, const std::string& name);
 
 /// Connects to the SOCK_STREAM socket at `path`, however long. Throws: system, naming the path.
 [[nodiscard]] Fd connect_stream(const std::string& path);
 
-/// The next connection. Throws: system.
+/// The next connection. Waits, too, while there is no memory or no fd left for one. Throws: system.
 [[nodiscard]] Fd accept_connection(int listener);
 
 /// The peer's uid. Throws: system. Source: unix(7), SO_PEERCRED.

@@ -83,10 +83,21 @@ TEST_CASE("gate: an init that dies after Accepted has not started anything", "[l
 
 TEST_CASE("gate: one that closes without an answer has let another in", "[launch]") {
     FakeInit init([](ChildEnd& client) {
+        sys::set_process_name("payload");
         client.close();
         ::sleep(5); // it lives on; the end of the test kills it
     });
     CHECK(error_of([&] { init.open(); }).kind() == ErrorKind::wrong_state);
+}
+
+TEST_CASE("gate: one that closes and dies there is not a running container", "[launch]") {
+    FakeInit init([](ChildEnd& client) {
+        client.close();
+        ::_exit(3);
+    });
+    const Error error = error_of([&] { init.open(); });
+    CHECK(error.kind() == ErrorKind::system);
+    holds(error.text(), "init exited with status 3 at stage gate");
 }
 
 TEST_CASE("gate: anything but Accepted and the end is a broken promise", "[launch]") {
@@ -112,7 +123,7 @@ TEST_CASE("gate: nobody, and somebody, waits there", "[launch]") {
     CHECK(is_gate_waiting(temp.fd(), "gate"));
     std::vector<Fd> clients(60); // a full queue is one that somebody listens to
     for (Fd& client : clients) {
-        (void)sys::try_connect_at(temp.fd(), "gate", client);
+        (void)sys::try_connect_at(temp.fd(), "gate", std::chrono::milliseconds(1), client);
     }
     CHECK(is_gate_waiting(temp.fd(), "gate"));
     listener.reset();

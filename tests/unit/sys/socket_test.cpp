@@ -89,15 +89,16 @@ TEST_CASE("packets: a peer that closes with one unread counts as closed", "[sys]
 }
 
 TEST_CASE("listening: however long the directory's path is", "[sys]") {
+    constexpr std::chrono::milliseconds patience{1000};
     const TempDir temp;
     std::string deep = std::string(200, 'd') + "/" + std::string(200, 'e');
     temp.directory(deep);
     const Fd directory = sys::open_at(temp.fd(), deep, O_RDONLY | O_DIRECTORY);
     Fd client;
-    CHECK(sys::try_connect_at(directory.get(), "s", client) == ENOENT);
+    CHECK(sys::try_connect_at(directory.get(), "s", patience, client) == ENOENT);
     Fd listener = sys::listen_at(directory.get(), "s");
     CHECK(is_close_on_exec(listener.get()));
-    REQUIRE(sys::try_connect_at(directory.get(), "s", client) == 0);
+    REQUIRE(sys::try_connect_at(directory.get(), "s", patience, client) == 0);
     CHECK(is_close_on_exec(client.get()));
     CHECK((::fcntl(client.get(), F_GETFL) & O_NONBLOCK) == 0);
     const Fd server = sys::accept_connection(listener.get());
@@ -107,22 +108,28 @@ TEST_CASE("listening: however long the directory's path is", "[sys]") {
     CHECK(sys::receive_packet(server.get(), 10).data == bytes(5));
     CHECK(error_of([&] { (void)sys::listen_at(directory.get(), "s"); }).errnum() == EADDRINUSE);
     listener.reset(); // the file outlives who listened
-    CHECK(sys::try_connect_at(directory.get(), "s", client) == ECONNREFUSED);
-    CHECK(sys::try_connect_at(directory.get(), std::string(108, 'x'), client) == ENAMETOOLONG);
+    CHECK(sys::try_connect_at(directory.get(), "s", patience, client) == ECONNREFUSED);
+    CHECK(sys::try_reach_at(directory.get(), "s") == ECONNREFUSED);
+    CHECK(sys::try_connect_at(directory.get(), std::string(108, 'x'), patience, client) ==
+          ENAMETOOLONG);
     CHECK(error_of([&] {
               (void)sys::listen_at(directory.get(), std::string(108, 'x'));
           }).errnum() == ENAMETOOLONG);
 }
 
-TEST_CASE("listening: a full queue is EAGAIN at once", "[sys]") {
+TEST_CASE("listening: a full queue is EAGAIN, at once or after the time given", "[sys]") {
     const TempDir temp;
     const Fd listener = sys::listen_at(temp.fd(), "s");
     std::vector<Fd> clients(100);
     int errnum = 0;
     for (std::size_t i = 0; i < clients.size() && errnum == 0; ++i) {
-        errnum = sys::try_connect_at(temp.fd(), "s", clients[i]);
+        errnum = sys::try_connect_at(temp.fd(), "s", std::chrono::milliseconds(20), clients[i]);
     }
     CHECK(errnum == EAGAIN);
+    CHECK(sys::try_reach_at(temp.fd(), "s") == EAGAIN);
+    clients.clear();
+    (void)sys::accept_connection(listener.get());
+    CHECK(sys::try_reach_at(temp.fd(), "s") == 0);
 }
 
 TEST_CASE("connecting to a stream: however long the path is", "[sys]") {
