@@ -149,11 +149,11 @@ void build_root(Work& work) {
     work.enter(Stage::mounts);
     (void)::umask(0); // modes of mount points and nodes are exact
     work.root = rootfs::assemble(work.plan.rootfs, work.degraded);
-    work.enter(Stage::pivot);
-    rootfs::enter(work.plan.rootfs, work.root.get());
     make_terminal(work);
+    work.enter(Stage::pivot);
     (void)sys::make_in_root(work.root.get(), work.plan.process.cwd, sys::NodeKind::directory);
     rootfs::finish(work.plan.rootfs, work.root.get());
+    rootfs::enter(work.plan.rootfs, work.root.get());
 }
 
 void become_payload_user(Work& work) {

@@ -4,6 +4,8 @@
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/mountinfo.h"
+#include "coracle/sys/refused.h"
+#include "mount_classic_private.h"
 
 #include <array>
 #include <cerrno>
@@ -90,6 +92,9 @@ int set_parameters(int context, const FilesystemRequest& request, std::string& o
 } // namespace
 
 int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::string& detail) {
+    if (classic::is_needed()) {
+        return classic::try_make_filesystem(request, result, detail);
+    }
     Fd context{::fsopen(request.type.c_str(), FSOPEN_CLOEXEC)};
     if (!context) {
         int saved = errno;
@@ -118,7 +123,10 @@ int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::strin
     return 0;
 }
 
-int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result) noexcept {
+int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result) {
+    if (classic::is_needed()) {
+        return classic::try_clone_tree(dir_fd, path, depth, result);
+    }
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
     flags |= depth == TreeDepth::recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U;
     flags |= path.empty() ? static_cast<unsigned>(AT_EMPTY_PATH) : 0U;
@@ -140,7 +148,10 @@ Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth) {
     return result;
 }
 
-int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth) noexcept {
+int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth) {
+    if (classic::is_needed()) {
+        return classic::try_set_attributes(fd, request, depth);
+    }
     struct mount_attr attributes {};
     attributes.attr_set = request.set;
     attributes.attr_clr = request.clear;
@@ -154,16 +165,17 @@ void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
                     const std::string& name) {
     int errnum = try_set_attributes(fd, request, depth);
     if (errnum != 0) {
-        throw_system(errnum, "set mount attributes of " + printable(name) +
-                                 (errnum == ENOSYS ? " (needs Linux 5.12)" : ""));
+        throw_system(errnum, "set mount attributes of " + printable(name));
     }
 }
 
 void attach(int tree_fd, int target_fd, const std::string& name) {
-    if (::move_mount(tree_fd, "", target_fd, "",
-                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
-        int saved = errno;
-        throw_system(saved, "mount on " + printable(name));
+    constexpr unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    int errnum = classic::is_needed() ? classic::try_attach(tree_fd, target_fd)
+                 : ::move_mount(tree_fd, "", target_fd, "", flags) == 0 ? 0
+                                                                        : errno;
+    if (errnum != 0) {
+        throw_system(errnum, "mount on " + printable(name));
     }
 }
 
@@ -186,6 +198,7 @@ void change_directory(int fd, const char* what) {
 } // namespace
 
 void pivot_into(int root_fd) {
+    classic::remove_stage();
     change_directory(root_fd, "fchdir to the new root");
     if (::syscall(SYS_pivot_root, ".", ".") != 0) {
         int saved = errno;
@@ -231,25 +244,34 @@ void take_away_host_instances(int root_fd) {
 } // namespace
 
 void move_into(int root_fd) {
+    classic::remove_stage();
     take_away_host_instances(root_fd);
     change_directory(root_fd, "fchdir to the new root");
-    Fd host_root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (!host_root ||
-        ::move_mount(root_fd, "", host_root.get(), "",
-                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0 ||
-        ::chroot(".") != 0 || ::chdir("/") != 0) {
+    if (::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0 || ::chroot(".") != 0 ||
+        ::chdir("/") != 0) {
         int saved = errno;
         throw_system(saved, "move the new root to /");
     }
 }
 
 std::uint64_t mount_id_of(int fd) {
+    // Not glibc's statx(): where the kernel's is refused it answers without this field.
     struct statx status {};
-    if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) != 0) {
-        int saved = errno;
-        throw_system(saved, "statx");
+    if (::syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 &&
+        (status.stx_mask & STATX_MNT_ID) != 0) {
+        return status.stx_mnt_id;
     }
-    return status.stx_mnt_id;
+    std::string path = "/proc/self/fdinfo/" + std::to_string(fd);
+    std::string text = read_all(open_at(AT_FDCWD, path, O_RDONLY).get(), 4096, path);
+    constexpr std::string_view key = "mnt_id:\t";
+    std::size_t at = text.find(key);
+    std::string_view value =
+        std::string_view(text).substr(at == std::string::npos ? text.size() : at + key.size());
+    std::optional<std::uint64_t> id = parse_unsigned(value.substr(0, value.find('\n')), UINT64_MAX);
+    if (!id) {
+        throw_error(ErrorKind::unsupported, path + ": no mnt_id, and statx(2) does not tell it");
+    }
+    return *id;
 }
 
 long filesystem_magic_of(int fd) {

@@ -31,8 +31,13 @@ std::vector<MountLine> parse_mountinfo(const std::string& text) {
     for (std::string_view line : split(text, '\n')) {
         std::vector<std::string_view> fields = split(line, ' ');
         auto dash = std::find(fields.begin(), fields.end(), "-");
-        if (fields.size() > point_field && dash != fields.end() && dash + 1 != fields.end()) {
-            lines.push_back({decode(fields[point_field]), std::string(*(dash + 1))});
+        if (fields.size() <= point_field || dash == fields.end() || dash + 1 == fields.end()) {
+            continue;
+        }
+        std::optional<std::uint64_t> id = parse_unsigned(fields[0], UINT64_MAX);
+        std::optional<std::uint64_t> parent = parse_unsigned(fields[1], UINT64_MAX);
+        if (id && parent) {
+            lines.push_back({*id, *parent, decode(fields[point_field]), std::string(*(dash + 1))});
         }
     }
     return lines;

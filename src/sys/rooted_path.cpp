@@ -3,6 +3,8 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/refused.h"
+#include "path_walk_private.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -114,6 +116,9 @@ int try_open_in_root(int root_fd, const std::string& path, int flags, Symlinks s
             return 0;
         }
         int saved = errno;
+        if (is_refused(SYS_openat2, saved)) {
+            return walk_in_root(root_fd, path, flags, symlinks, result);
+        }
         // EAGAIN: a rename or mount elsewhere raced with "..".
         if ((saved != EAGAIN && saved != EINTR) || attempt >= max_retries) {
             return saved;

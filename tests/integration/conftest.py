@@ -1,8 +1,9 @@
 """Fixtures of the integration tests.
 
 Environment: CORACLE_RUNTIME (the runtime; default BUILD/src/coracle), CORACLE_BUILD (default
-build), CORACLE_GUEST, CORACLE_TEST_UID, CORACLE_TEST_TIMEOUT, CORACLE_MUST_RUN=1 (a skip is a
-failure unless its reason starts with "machine:").
+build), CORACLE_GUEST, CORACLE_TEST_UID, CORACLE_TEST_TIMEOUT, CORACLE_WRAPPER (words of a command
+that runs the runtime, and it alone, such as "build/tests/guest/coracle-refuse linux-5.10 --"),
+CORACLE_MUST_RUN=1 (a skip is a failure unless its reason starts with "machine:").
 """
 
 import fnmatch

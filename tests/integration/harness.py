@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -23,6 +24,7 @@ CHECKOUT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("CORACLE_BUILD", os.path.join(CHECKOUT, "build"))
 RUNTIME = os.path.abspath(os.environ.get("CORACLE_RUNTIME", f"{BUILD}/src/coracle"))
 GUEST = os.path.abspath(os.environ.get("CORACLE_GUEST", f"{BUILD}/tests/guest/coracle-guest"))
+WRAPPER = shlex.split(os.environ.get("CORACLE_WRAPPER", ""))
 BUSYBOX = os.environ.get("CORACLE_BUSYBOX", "/bin/busybox")
 TIMEOUT = float(os.environ.get("CORACLE_TEST_TIMEOUT", "20"))
 # Of this process alone, so that what belongs to a test is known by it.
@@ -104,7 +106,7 @@ class Runtime:
         self.directory = directory
         self.uid = uid
         self.root = os.path.join(directory, "state")
-        self.prefix = _peer_argv(self.kind, path, uid)
+        self.prefix = [*WRAPPER, *_peer_argv(self.kind, path, uid)]
         self.env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
                     "XDG_RUNTIME_DIR": os.path.join(directory, "xdg"), "CORACLE_TEST_MARK": mark}
         for key, value in os.environ.items():

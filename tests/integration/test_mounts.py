@@ -185,7 +185,9 @@ def test_a_recursive_read_only_bind_is_read_only_all_the_way(box):
     def edit(config, _):
         config["mounts"].append(add("/vol", "bind", "/dev", "rbind", "rro"))
 
-    mounts = [m for m in box.facts(edit).all_mounts() if m.destination.startswith("/vol")]
+    # The last of each place: what it covers can be reached by nobody.
+    mounts = {m.destination: m for m in box.facts(edit).all_mounts()
+              if m.destination.startswith("/vol")}.values()
     assert len(mounts) > 1 and all("ro" in m.options for m in mounts), mounts
 
 

@@ -17,14 +17,15 @@ namespace coracle::rootfs {
 [[nodiscard]] sys::Fd assemble(const plan::RootfsPlan& plan,
                                std::vector<plan::Degradation>& degraded);
 
+/// Puts the terminal's peer on /dev/console. Runs in: init before pivot. Throws: system, denied.
+void bind_console(int root_fd, int peer);
+
+/// Makes the root read-only if the plan says so: the last change to it. Runs in: init before
+/// pivot.
+void finish(const plan::RootfsPlan& plan, int root_fd);
+
 /// Makes `root_fd` this mount namespace's root, by pivot_root or as the plan says, and sets the
 /// root's propagation. Runs in: init. Throws: system.
 void enter(const plan::RootfsPlan& plan, int root_fd);
-
-/// Puts the terminal's peer on /dev/console. Runs in: init after pivot. Throws: system, denied.
-void bind_console(int root_fd, int peer);
-
-/// Makes the root read-only if the plan says so: the last change to it. Runs in: init after pivot.
-void finish(const plan::RootfsPlan& plan, int root_fd);
 
 } // namespace coracle::rootfs

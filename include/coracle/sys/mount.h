@@ -7,7 +7,8 @@
 #include <vector>
 
 /// The mount API by file descriptor. Source: fsopen(2), open_tree(2), move_mount(2),
-/// mount_setattr(2); Linux >= 5.2, mount_setattr >= 5.12.
+/// mount_setattr(2); Linux >= 5.2, mount_setattr >= 5.12. Where a part of it is refused, mount(2)
+/// gives the same, until pivot.
 namespace coracle::sys {
 
 struct FilesystemRequest {
@@ -28,8 +29,7 @@ enum class TreeDepth { single, recursive };
 /// A detached clone of the mount (or tree of mounts) at `path`; `path` may be empty: `dir_fd`
 /// itself. Symbolic links are followed, so `path` must be a path of the host.
 /// 0 and `result`, or the errno.
-[[nodiscard]] int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth,
-                                 Fd& result) noexcept;
+[[nodiscard]] int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result);
 /// Throws: system, naming the path.
 [[nodiscard]] Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth);
 
@@ -41,8 +41,7 @@ struct AttributeRequest {
 
 /// Changes the mount that `fd` is on, or its whole tree. The errno, or 0. Flags that a more
 /// privileged user namespace locked stay set unless `clear` names them (EPERM).
-[[nodiscard]] int try_set_attributes(int fd, const AttributeRequest& request,
-                                     TreeDepth depth) noexcept;
+[[nodiscard]] int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth);
 void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
                     const std::string& name);
 
@@ -62,7 +61,8 @@ void pivot_into(int root_fd);
 /// with CAP_SYS_CHROOT: unsafe, for an initramfs only.
 void move_into(int root_fd);
 
-/// The id of the mount that an fd is on. Throws: system. Source: statx(2), Linux >= 5.8.
+/// The id of the mount that an fd is on. Throws: system; unsupported if the kernel does not tell.
+/// Source: statx(2), STATX_MNT_ID, Linux >= 5.8; proc_pid_fdinfo(5).
 [[nodiscard]] std::uint64_t mount_id_of(int fd);
 
 /// The f_type of an fd's filesystem. Throws: system. Source: fstatfs(2).

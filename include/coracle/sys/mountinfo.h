@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,8 @@ namespace coracle::sys {
 
 /// One line of /proc/PID/mountinfo.
 struct MountLine {
+    std::uint64_t id = 0;
+    std::uint64_t parent = 0;
     std::string point; ///< decoded
     std::string type;
 };

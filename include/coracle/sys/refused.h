@@ -1,0 +1,13 @@
+#pragma once
+
+namespace coracle::sys {
+
+/// Whether `errnum`, the kernel's answer to the system call `number`, means that it cannot be had
+/// here whatever the arguments: the kernel does not know it, or a seccomp filter of an outer
+/// container forbids it. Asked by calling it once more, with arguments that the kernel itself
+/// answers otherwise. A fallback is chosen by this and never by a version.
+[[nodiscard]] bool is_refused(long number, int errnum) noexcept;
+/// The same, without an answer to go by.
+[[nodiscard]] bool is_refused(long number) noexcept;
+
+} // namespace coracle::sys

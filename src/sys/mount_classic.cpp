@@ -1,0 +1,238 @@
+#include "mount_classic_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/procfs.h"
+#include "coracle/sys/refused.h"
+#include "mount_tree_private.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+
+namespace coracle::sys::classic {
+
+namespace {
+
+constexpr const char* stage_path = "/proc/self/task";
+constexpr unsigned long symlinks_not_followed = 0x2000; // ST_NOSYMFOLLOW, Linux >= 5.10
+
+/// One for a process, as the mount namespace is.
+struct Stage {
+    bool mounted = false;
+    unsigned entries = 0;
+};
+Stage stage; // NOLINT(*-avoid-non-const-global-variables)
+
+std::string path_of(int fd) {
+    return "/proc/self/fd/" + std::to_string(fd);
+}
+
+int call_mount(const char* source, const std::string& target, const char* type, unsigned long flags,
+               const char* data) noexcept {
+    return ::mount(source, target.c_str(), type, flags, data) == 0 ? 0 : errno;
+}
+
+unsigned long recursive_flag(TreeDepth depth) noexcept {
+    return depth == TreeDepth::recursive ? static_cast<unsigned long>(MS_REC) : 0;
+}
+
+int prepare_stage() {
+    if (stage.mounted) {
+        return 0;
+    }
+    (void)open_proc(); // the check that it is procfs
+    // First of all nothing may reach the host. Unbindable: a clone of /proc leaves the stage out.
+    int errnum = call_mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr);
+    errnum = errnum != 0 ? errnum
+                         : call_mount("tmpfs", stage_path, "tmpfs",
+                                      MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700");
+    stage.mounted = errnum == 0;
+    return errnum != 0 ? errnum : call_mount(nullptr, stage_path, nullptr, MS_UNBINDABLE, nullptr);
+}
+
+enum class EntryKind { directory, file };
+
+/// A new place to mount on.
+int make_entry(EntryKind kind, std::string& path) {
+    int errnum = prepare_stage();
+    if (errnum != 0) {
+        return errnum;
+    }
+    path = std::string(stage_path) + "/" + std::to_string(stage.entries++);
+    if (kind == EntryKind::directory) {
+        return try_make_directory(AT_FDCWD, path, 0700);
+    }
+    Fd made;
+    return try_open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600, made);
+}
+
+struct FlagPair {
+    std::uint64_t attribute; ///< MOUNT_ATTR_*
+    unsigned long flag;      ///< MS_*
+    unsigned long status;    ///< ST_*
+};
+constexpr std::array<FlagPair, 6> flag_pairs{{
+    {MOUNT_ATTR_RDONLY, MS_RDONLY, ST_RDONLY},
+    {MOUNT_ATTR_NOSUID, MS_NOSUID, ST_NOSUID},
+    {MOUNT_ATTR_NODEV, MS_NODEV, ST_NODEV},
+    {MOUNT_ATTR_NOEXEC, MS_NOEXEC, ST_NOEXEC},
+    {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME, ST_NODIRATIME},
+    {MOUNT_ATTR_NOSYMFOLLOW, 256 /* MS_NOSYMFOLLOW */, symlinks_not_followed},
+}};
+
+unsigned long flags_for(std::uint64_t attributes) noexcept {
+    unsigned long flags = 0;
+    for (const FlagPair& pair : flag_pairs) {
+        flags |= (attributes & pair.attribute) != 0 ? pair.flag : 0;
+    }
+    // Always given: a remount without keeps what there is only if it names no other of them.
+    std::uint64_t access_time = attributes & MOUNT_ATTR__ATIME;
+    return flags | (access_time == MOUNT_ATTR_NOATIME       ? MS_NOATIME
+                    : access_time == MOUNT_ATTR_STRICTATIME ? MS_STRICTATIME
+                                                            : MS_RELATIME);
+}
+
+/// What mount_setattr(2) keeps, so that locked flags stay. A read-only superblock counts as a
+/// read-only mount: statfs(2) does not tell them apart.
+int read_attributes(int fd, std::uint64_t& attributes) noexcept {
+    struct statvfs status {};
+    if (::fstatvfs(fd, &status) != 0) {
+        return errno;
+    }
+    attributes = 0;
+    for (const FlagPair& pair : flag_pairs) {
+        attributes |= (status.f_flag & pair.status) != 0 ? pair.attribute : 0;
+    }
+    attributes |= (status.f_flag & ST_NOATIME) != 0    ? MOUNT_ATTR_NOATIME
+                  : (status.f_flag & ST_RELATIME) != 0 ? MOUNT_ATTR_RELATIME
+                                                       : MOUNT_ATTR_STRICTATIME;
+    return 0;
+}
+
+int change_attributes(int fd, std::uint64_t set, std::uint64_t clear) {
+    std::uint64_t attributes = 0;
+    int errnum = read_attributes(fd, attributes);
+    return errnum != 0
+               ? errnum
+               : call_mount(nullptr, path_of(fd), nullptr,
+                            MS_REMOUNT | MS_BIND | flags_for((attributes & ~clear) | set), nullptr);
+}
+
+int join_options(const FilesystemRequest& request, std::string& data, std::string& detail) {
+    constexpr std::size_t limit = 4095; // a page, with the zero at its end
+    for (const std::string& option : request.options) {
+        bool is_split =
+            option.find(',') != std::string::npos && option.find('"') == std::string::npos;
+        data += (data.empty() ? "" : ",") + option;
+        if (is_split || data.size() > limit) {
+            detail = "option " + printable(option) +
+                     (is_split ? " holds a comma" : " is one too many") +
+                     ": without fsconfig(2) that cannot be said";
+            return EINVAL;
+        }
+    }
+    return 0;
+}
+
+} // namespace
+
+bool is_needed() noexcept {
+    constexpr std::array<long, 6> calls{SYS_open_tree, SYS_move_mount, SYS_fsopen,
+                                        SYS_fsconfig,  SYS_fsmount,    SYS_mount_setattr};
+    static const bool any =
+        std::any_of(calls.begin(), calls.end(), [](long number) { return is_refused(number); });
+    return any;
+}
+
+int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::string& detail) {
+    detail = "mount(2)";
+    std::string data;
+    std::string place;
+    int errnum = join_options(request, data, detail);
+    errnum = errnum != 0 ? errnum : make_entry(EntryKind::directory, place);
+    if (errnum != 0) {
+        return errnum;
+    }
+    // MS_RDONLY would make the superblock read-only too, so that the mount gets it afterwards.
+    unsigned long flags =
+        (flags_for(request.attributes) & ~std::uint64_t{MS_RDONLY}) | request.superblock_flags;
+    const char* source = request.source.empty() ? nullptr : request.source.c_str();
+    const char* type = request.type.c_str();
+    bool readonly = (request.attributes & MOUNT_ATTR_RDONLY) != 0;
+    errnum = call_mount(source, place, type, flags, data.c_str());
+    if (errnum == EPERM && readonly && (flags & MS_RDONLY) == 0) {
+        // In a user namespace, where the instance of the outer one is locked as read-only.
+        flags |= MS_RDONLY;
+        errnum = call_mount(source, place, type, flags, data.c_str());
+    }
+    if (errnum != 0) {
+        detail = errnum == ENODEV ? "the kernel does not know this filesystem" : detail;
+        return errnum;
+    }
+    Fd mounted;
+    errnum = try_open_at(AT_FDCWD, place, O_PATH, 0, mounted);
+    if (errnum == 0 && readonly != ((flags & MS_RDONLY) != 0)) {
+        errnum = change_attributes(mounted.get(), readonly ? MOUNT_ATTR_RDONLY : 0,
+                                   readonly ? 0 : MOUNT_ATTR_RDONLY);
+    }
+    result = std::move(mounted);
+    return errnum;
+}
+
+int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result) {
+    // Resolved once, and as a directory first: that mounts what is mounted on demand.
+    std::string wanted = path.empty() ? path_of(dir_fd) : path;
+    int base = path.empty() ? AT_FDCWD : dir_fd;
+    Fd source;
+    EntryKind kind = EntryKind::directory;
+    int errnum = try_open_at(base, wanted, O_PATH | O_DIRECTORY, 0, source);
+    if (errnum == ENOTDIR) {
+        kind = EntryKind::file;
+        errnum = try_open_at(base, wanted, O_PATH, 0, source);
+    }
+    std::string place;
+    errnum = errnum != 0 ? errnum : make_entry(kind, place);
+    if (errnum != 0) {
+        return errnum;
+    }
+    unsigned long flags = MS_BIND | recursive_flag(depth);
+    errnum = call_mount(path_of(source.get()).c_str(), place, nullptr, flags, nullptr);
+    return errnum != 0 ? errnum : try_open_at(AT_FDCWD, place, O_PATH, 0, result);
+}
+
+int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth) {
+    unsigned long recursive = recursive_flag(depth);
+    int errnum = 0;
+    if ((request.set | request.clear) != 0) {
+        if (recursive != 0) {
+            errnum = for_each_mount_below(fd, [&](int mount) {
+                return change_attributes(mount, request.set, request.clear);
+            });
+        }
+        errnum = errnum != 0 ? errnum : change_attributes(fd, request.set, request.clear);
+    }
+    if (errnum == 0 && request.propagation != 0) {
+        errnum =
+            call_mount(nullptr, path_of(fd), nullptr, request.propagation | recursive, nullptr);
+    }
+    return errnum;
+}
+
+int try_attach(int tree_fd, int target_fd) noexcept {
+    return call_mount(path_of(tree_fd).c_str(), path_of(target_fd), nullptr, MS_MOVE, nullptr);
+}
+
+void remove_stage() noexcept {
+    if (stage.mounted) {
+        (void)::umount2(stage_path, MNT_DETACH);
+        stage.mounted = false;
+    }
+}
+
+} // namespace coracle::sys::classic
