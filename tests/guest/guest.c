@@ -242,7 +242,10 @@ static const struct {
     {"try-mount", verb_try_mount},
     {"try-tty", verb_try_tty},
     {"swap", verb_swap},
-    {"watch-exe", verb_watch_exe},
+    {"watch-links", verb_watch_links},
+    {"find-writable", verb_find_writable},
+    {"hold-user-namespace", verb_hold_user_namespace},
+    {"enter", verb_enter},
 };
 
 static int run_verb(int argc, char** argv) {

@@ -9,7 +9,10 @@ int verb_try_open(int argc, char** argv);
 int verb_try_mount(int argc, char** argv);
 int verb_try_tty(int argc, char** argv);
 int verb_swap(int argc, char** argv);
-int verb_watch_exe(int argc, char** argv);
+int verb_watch_links(int argc, char** argv);
+int verb_find_writable(int argc, char** argv);
+int verb_hold_user_namespace(int argc, char** argv);
+int verb_enter(int argc, char** argv);
 
 /* Prints `text` as a JSON string. */
 void print_json_string(const char* text);

@@ -1,10 +1,8 @@
 /* Verbs that try things which may be refused, and say with which errno. */
 #include "guest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,52 +174,4 @@ int verb_swap(int argc, char** argv) {
         if (rest > 0)
             usleep(rest);
     }
-}
-
-static volatile sig_atomic_t finished;
-
-static void finish(int number) {
-    (void)number;
-    finished = 1;
-}
-
-/* Until SIGTERM: prints each new device:inode that any /proc/PID/exe leads to. */
-int verb_watch_exe(int argc, char** argv) {
-    (void)argc, (void)argv;
-    signal(SIGTERM, finish);
-    static unsigned long long seen[256][2];
-    size_t count = 0;
-    unsigned long long rounds = 0;
-    put("ready\n");
-    while (!finished) {
-        ++rounds;
-        DIR* proc = opendir("/proc");
-        struct dirent* entry;
-        while (proc && (entry = readdir(proc)) != NULL) {
-            char path[300];
-            struct stat found;
-            if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-                continue;
-            snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
-            if (stat(path, &found) != 0)
-                continue;
-            size_t i = 0;
-            while (i < count && (seen[i][0] != found.st_dev || seen[i][1] != found.st_ino))
-                ++i;
-            if (i < count || count == 256)
-                continue;
-            seen[count][0] = found.st_dev;
-            seen[count++][1] = found.st_ino;
-            char target[4096];
-            ssize_t length = readlink(path, target, sizeof target - 1);
-            target[length > 0 ? length : 0] = '\0';
-            printf("exe %llu:%llu %s\n", (unsigned long long)found.st_dev,
-                   (unsigned long long)found.st_ino, target);
-            fflush(stdout);
-        }
-        if (proc)
-            closedir(proc);
-    }
-    printf("rounds %llu\n", rounds);
-    return 0;
 }

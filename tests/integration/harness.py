@@ -1,13 +1,11 @@
 """Runs a container runtime for the tests: its command line, its bundles, its leavings."""
 
 import ctypes
-import hashlib
 import itertools
 import json
 import os
 import shlex
 import shutil
-import stat
 import subprocess
 import tempfile
 import time
@@ -16,8 +14,11 @@ from dataclasses import dataclass
 import pytest
 
 import bundles
+import modes
 import residue
+from canary import Canary
 from facts import Facts
+from modes import TEST_UID
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKOUT = os.path.dirname(os.path.dirname(HERE))
@@ -27,8 +28,6 @@ GUEST = os.path.abspath(os.environ.get("CORACLE_GUEST", f"{BUILD}/tests/guest/co
 WRAPPER = shlex.split(os.environ.get("CORACLE_WRAPPER", ""))
 BUSYBOX = os.environ.get("CORACLE_BUSYBOX", "/bin/busybox")
 TIMEOUT = float(os.environ.get("CORACLE_TEST_TIMEOUT", "20"))
-# Of this process alone, so that what belongs to a test is known by it.
-TEST_UID = int(os.environ.get("CORACLE_TEST_UID", str(47200 + os.getpid() % 5000)))
 PR_SET_CHILD_SUBREAPER = 36
 KINDS = {"runc": "runc", "crun": "crun"}
 _numbers = itertools.count(1)
@@ -84,29 +83,27 @@ class Result:
         return f"{' '.join(self.argv)}\nrc {self.rc}\nout: {self.out}\nerr: {self.err}"
 
 
-def _peer_argv(kind, path, uid):
-    """How each known runtime must be called on a host with hybrid cgroups."""
-    drop = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"] \
-        if uid is not None and os.geteuid() == 0 else []
+def _prefix(kind, path, mode, uid):
+    """How each known runtime must be called, the peers on a host with hybrid cgroups."""
+    become = modes.become(mode, GUEST, uid)
     if kind == "crun":
         view = "mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\""
-        return ["unshare", "-m", "--propagation", "private", "sh", "-c", view, "sh", *drop, path,
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", view, "sh", *become, path,
                 "--cgroup-manager=disabled"]
-    if kind == "runc" and uid is not None:
-        return [*drop, path, "--rootless=true"]
-    return [*drop, path]
+    if kind == "runc" and mode != "root":
+        return [*become, path, "--rootless=true"]
+    return [*become, path]
 
 
 class Runtime:
-    """One runtime binary with one state root, run as one user."""
+    """One runtime binary with one state root, run in one mode."""
 
-    def __init__(self, path, directory, mark, uid=None):
+    def __init__(self, path, directory, mark, mode="root", uid=None):
         self.path = path
         self.kind = KINDS.get(os.path.basename(path), "coracle")
         self.directory = directory
-        self.uid = uid
         self.root = os.path.join(directory, "state")
-        self.prefix = [*WRAPPER, *_peer_argv(self.kind, path, uid)]
+        self.prefix = [*WRAPPER, *_prefix(self.kind, path, mode, uid)]
         self.env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
                     "XDG_RUNTIME_DIR": os.path.join(directory, "xdg"), "CORACLE_TEST_MARK": mark}
         for key, value in os.environ.items():
@@ -142,69 +139,20 @@ class Runtime:
         return Result(argv, rc, *paths, time.monotonic() - began)
 
 
-class Canary:
-    """A host tree that no container may read, change or add to."""
-
-    def __init__(self, path, owner):
-        self.path = path
-        for name, text in (("secret", "host secret\n"), ("sub/file", "host file\n"),
-                           ("target", "host target\n"), ("null", "not a device\n")):
-            full = os.path.join(path, name)
-            os.makedirs(os.path.dirname(full), exist_ok=True)
-            with open(full, "w", encoding="ascii") as file:
-                file.write(text)
-        os.makedirs(os.path.join(path, "empty"))
-        if os.geteuid() == 0:
-            for base, names, files in os.walk(path):
-                for name in [".", *names, *files]:
-                    os.chown(os.path.join(base, name), *owner)
-        self.before = self.snapshot()
-
-    def snapshot(self):
-        return snapshot_tree(self.path)
-
-    def changes(self):
-        return tree_changes(self.before, self.snapshot())
-
-
-def snapshot_tree(path):
-    """{relative path: (mode, owner, mtime, content digest or link target)}"""
-    found = {}
-    for base, names, files in os.walk(path):
-        for name in [".", *names, *files] if base == path else [*names, *files]:
-            full = os.path.normpath(os.path.join(base, name))
-            info = os.lstat(full)
-            content = ""
-            if stat.S_ISREG(info.st_mode):
-                try:
-                    with open(full, "rb") as file:
-                        content = hashlib.sha256(file.read()).hexdigest()
-                except PermissionError:
-                    content = "unreadable"
-            elif stat.S_ISLNK(info.st_mode):
-                content = os.readlink(full)
-            found[os.path.relpath(full, path)] = (oct(info.st_mode), info.st_uid, info.st_gid,
-                                                  info.st_mtime_ns, content)
-    return found
-
-
-def tree_changes(before, after):
-    return [f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
-            for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
-
-
 class Box:
     """The surroundings of one test: directories, a runtime, what was made, and its clean end."""
 
     def __init__(self, mode, session, runtime=RUNTIME):
         self.mode = mode
-        self.uid = (TEST_UID if os.geteuid() == 0 else os.getuid()) \
-            if mode == "user" else None
-        self.owner = (self.uid, self.uid) if self.uid is not None else (0, 0)
+        # Of a plain user only: the one id that its containers may map.
+        self.uid = (TEST_UID if os.geteuid() == 0 else os.getuid()) if mode == "user" else None
+        # Who the runtime is to the host; its containers' root too.
+        self.host_uid = modes.NAMESPACE_UID if mode == "userns-root" else self.uid
+        self.owner = (self.host_uid or 0, self.host_uid or 0)
         self.mark = f"cit{os.getpid()}x{next(_numbers)}"
         self.dir = tempfile.mkdtemp(prefix=f"{self.mark}-", dir=session)
         os.chmod(self.dir, 0o755)
-        self.runtime = Runtime(runtime, self.dir, self.mark, self.uid)
+        self.runtime = Runtime(runtime, self.dir, self.mark, mode, self.uid)
         for name in ("state", "xdg", "pids"):
             self.directory(name, 0o700)
         self.give(self.dir)
@@ -322,9 +270,15 @@ class Box:
     # ---- the end
 
     def processes(self):
-        uid = self.uid if os.geteuid() == 0 else None  # else it has other processes too
-        return residue.find_processes(self.mark, self.dir, uid,
-                                      [process.pid for process in self.helpers])
+        uid = self.host_uid if os.geteuid() == 0 else None  # else it has other processes too
+        but = [process.pid for process in self.helpers]
+        if self.mode == "userns-root":
+            but.append(modes.holder(GUEST))
+        return residue.find_processes(self.mark, self.dir, uid, but)
+
+    def _is_known(self, name):
+        roots = (self.runtime.root, os.path.join(self.dir, "xdg", "coracle"))
+        return any(os.path.lexists(os.path.join(root, name)) for root in roots)
 
     def leavings(self):
         kept = set(self.pid_files)
@@ -343,6 +297,8 @@ class Box:
             process.stdout.close()
         self.helpers = []
         for name in self.ids:
+            if self.kind == "coracle" and not self._is_known(name):
+                continue
             try:
                 self.call("delete", "--force", name)
             except AssertionError:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 import bundles
-from harness import snapshot_tree, tree_changes
+from canary import snapshot_tree, tree_changes
 
 LIMIT = 16 * 1024 * 1024
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from harness import eventually, snapshot_tree
+from canary import snapshot_tree
+from harness import eventually
 from residue import process_state
 
 BAD_IDS = ["", ".", "..", "a/b", "/a", "../a", "a/../b", "a b", "a\nb", "a:b", "a\\b", "ä",

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from harness import eventually, snapshot_tree
+from canary import snapshot_tree
+from harness import eventually
 from residue import process_state
 
 TERM_TEXT = "caught 15\n"

@@ -186,7 +186,7 @@ def fuzz(context):
 
 
 def integration(context):
-    """containers: as root, made by root and by a plain user"""
+    """containers, made by root, by root of a user namespace and by a plain user"""
     return run_pytest(context, context.build, "integration", ["integration"])
 
 
