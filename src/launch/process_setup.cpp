@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <optional>
 #include <string_view>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -159,10 +160,12 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
     }
     std::string home;
     try {
-        sys::Fd file = sys::open_in_root(root_fd, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
-        if (S_ISREG(sys::stat_of(file.get(), "/etc/passwd").st_mode)) {
-            home =
-                find_home(sys::read_all(file.get(), max_passwd_bytes, "/etc/passwd"), process.uid);
+        sys::Fd etc = sys::open_in_root(root_fd, "/etc", O_PATH | O_DIRECTORY);
+        // Opening a device acts on it, and a link may lead to a file of /proc that acts when read.
+        std::optional<struct stat> entry = sys::find_stat(etc.get(), "passwd");
+        if (entry && S_ISREG(entry->st_mode)) {
+            home = find_home(sys::read_regular_file(etc.get(), "passwd", max_passwd_bytes),
+                             process.uid);
         }
     } catch (const Error&) { // catch: an image without a usable passwd has the home "/"
         home.clear();

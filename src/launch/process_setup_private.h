@@ -10,8 +10,8 @@
 namespace coracle::launch {
 
 /// Adds HOME to the environment from the container's /etc/passwd ("/" if the uid is not there).
-/// The file is hostile: it is read only if regular and at most 1 MiB, and never blocks.
-/// Runs in: init after pivot. Never throws for what the file holds.
+/// The file is hostile: it is opened only if regular and no link, read up to 1 MiB, and never
+/// blocks. Runs in: init after pivot. Never throws for what the file holds.
 void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::string>& env);
 
 /// The home directory of `uid` in the text of a passwd(5) file; nothing if there is none.

@@ -1,0 +1,91 @@
+"""What a program may find open, writable or readable that should not be."""
+
+import os
+
+import pytest
+
+import attack_observers
+import attacks
+
+STARTS = int(os.environ.get("CORACLE_RACES", "25"))
+
+
+def test_a05_descriptors_of_the_caller_do_not_reach_the_program(box):
+    assert attack_observers.leaked_descriptors(box) == []
+
+
+@pytest.mark.parametrize("without", [(), ("cgroup",), ("network",), ("cgroup", "network")],
+                         ids=lambda names: "-".join(names) or "none")
+def test_a18_sys_and_cgroup_are_read_only(box, without):
+    assert attack_observers.writable_sys(box, without) == []
+
+
+@pytest.mark.modes("user")
+@pytest.mark.parametrize("without", [(), ("cgroup",), ("network",), ("cgroup", "network")],
+                         ids=lambda names: "-".join(names) or "none")
+def test_a18_sys_and_cgroup_are_read_only_within_an_unshared_user_namespace(box, without):
+    edit = attack_observers.in_unshared_user_namespace(box)
+    assert attack_observers.writable_sys(box, without, edit) == []
+
+
+def test_a21_no_link_of_a_starting_process_leads_to_the_host(box):
+    def join(config, pid):
+        for entry in config["linux"]["namespaces"]:
+            if entry["type"] in ("pid", "user"):
+                entry["path"] = f"/proc/{pid}/ns/{entry['type']}"
+        if box.uid is not None:
+            del config["linux"]["uidMappings"], config["linux"]["gidMappings"]
+
+    assert attack_observers.spied_links(box, STARTS, join) == []
+
+
+@pytest.mark.modes("root", "userns-root")
+@pytest.mark.parametrize("uid", [0, 1000])
+@pytest.mark.parametrize("additional", [[], [30], [30, 40, 30], list(range(100, 400))],
+                         ids=["none", "one", "twice", "many"])
+def test_a22_the_groups_are_exactly_those_asked_for(box, additional, uid):
+    result, groups = attack_observers.groups_given(box, additional, uid)
+    assert groups == sorted(additional), result
+
+
+@pytest.mark.modes("user")
+def test_a22_a_user_is_told_that_the_groups_stay(box):
+    """The kernel denies setgroups to who writes a map without privilege."""
+    _, groups = attack_observers.groups_given(box, [])
+    assert groups == [65534] * 3
+    container = box.create("exit", "0")
+    assert "supplementary groups stay" in box.must("state", container.id).out
+
+
+@pytest.mark.modes("user")
+def test_a22_a_user_gets_no_group_instead_of_another(box):
+    result, groups = attack_observers.groups_given(box, [30])
+    assert groups is None and "additionalGids" in result.err
+
+
+def big_passwd(text):
+    return lambda bundle, path: bundle.file("etc/passwd", text)
+
+
+COSTLY = {**attacks.PASSWD,
+          "a MiB of fields": big_passwd(":" * (1 << 20)),
+          "a MiB of lines": big_passwd("\n" * ((1 << 20) - 1)),
+          "a link through a deep tree": lambda bundle, path: (
+              bundle.file("d/" * 500 + "passwd", "x"),
+              os.symlink("../" + "d/" * 500 + "passwd", path)),
+          "a link to the kernel log": lambda bundle, path: os.symlink("/proc/kmsg", path)}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_a13_a_hostile_passwd_costs_no_time(box, kind):
+    def hostile(config, bundle):
+        path = os.path.join(bundle.rootfs, "etc/passwd")
+        os.unlink(path)
+        COSTLY[kind](bundle, path)
+        config["process"]["env"] = ["PATH=/bin"]
+
+    def harmless(config, _):
+        config["process"]["env"] = ["PATH=/bin"]
+
+    normal = attack_observers.seconds_of(box, box.bundle("exit", "0", edit=harmless))
+    assert attack_observers.seconds_of(box, box.bundle("exit", "0", edit=hostile)) < normal + 0.1
