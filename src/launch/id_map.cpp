@@ -23,8 +23,8 @@ void write_map(const std::vector<plan::IdMapping>& map, int proc_fd, pid_t pid, 
     std::replace(text.begin(), text.end(), '\n', ';');
     std::string cure;
     if (errnum == EPERM) {
-        cure = " (the host ids must be mapped where coracle runs; a plain user may map only the "
-               "own id; an AppArmor or seccomp profile may forbid it)";
+        cure = " (the host ids of each line must lie within one line of coracle's own " +
+               std::string(name) + "; an AppArmor or seccomp profile may forbid it)";
     } else if (errnum == EINVAL) {
         cure = " (ranges overlap, or there are more lines than the kernel takes)";
     }
