@@ -36,12 +36,14 @@ bool joins_user_namespace(const std::vector<OpenNamespace>& joined) {
     });
 }
 
-/// The new kinds but user, and cgroup, which init makes once it is in its cgroup.
+/// The new kinds but user and time, which come first, and cgroup, which init makes once it is in
+/// its cgroup.
 std::uint64_t new_namespace_flags(const plan::LaunchPlan& plan) {
     std::uint64_t flags = 0;
     for (const plan::NamespacePlan& entry : plan.namespaces) {
-        bool later = entry.kind == NamespaceKind::user || entry.kind == NamespaceKind::cgroup;
-        if (entry.path.empty() && !later) {
+        bool other = entry.kind == NamespaceKind::user || entry.kind == NamespaceKind::time ||
+                     entry.kind == NamespaceKind::cgroup;
+        if (entry.path.empty() && !other) {
             flags |= clone_flag_of(entry.kind);
         }
     }
@@ -100,8 +102,24 @@ int become_init(void* argument) noexcept {
     ::_exit(1);
 }
 
-void bring_up(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& joined,
-              int private_copy, ChildEnd& channel, Stage& stage) {
+bool makes_time_namespace(const plan::LaunchPlan& plan) {
+    return std::any_of(plan.namespaces.begin(), plan.namespaces.end(),
+                       [](const plan::NamespacePlan& entry) {
+                           return entry.kind == NamespaceKind::time && entry.path.empty();
+                       });
+}
+
+/// Before the ids change: the parent writes the maps and the offsets while this process is
+/// dumpable, and its files belong to the user.
+std::uint64_t early_namespace_flags(const plan::LaunchPlan& plan) {
+    bool user = plan.user_namespace == plan::UserNamespace::made;
+    return (user ? clone_flag_of(NamespaceKind::user) : 0) |
+           (makes_time_namespace(plan) ? clone_flag_of(NamespaceKind::time) : 0);
+}
+
+void bring_up(const IntermediateTask& task, ChildEnd& channel, Stage& stage) {
+    const plan::LaunchPlan& plan = task.plan;
+    const std::vector<OpenNamespace>& joined = task.joined;
     const auto enter = [&](Stage next) { // the name tells the stage even of a killed process
         stage = next;
         sys::set_process_name((std::string("mid:") + name_of(next)).c_str());
@@ -110,15 +128,15 @@ void bring_up(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& jo
     enter(Stage::join);
     join(joined, JoinTurn::before_user_namespace);
     join(joined, JoinTurn::user_namespace);
-    bool new_user_namespace = plan.user_namespace == plan::UserNamespace::made;
-    if (new_user_namespace) {
-        enter(Stage::unshare);
-        sys::unshare_namespaces(clone_flag_of(NamespaceKind::user));
-    }
+    enter(Stage::unshare);
+    sys::unshare_namespaces(early_namespace_flags(plan));
     enter(Stage::id_map);
     channel.send_need_id_map();
     (void)channel.require<IdMapDone>();
-    if (new_user_namespace) {
+    if (makes_time_namespace(plan)) { // with its offsets, which are final from here on
+        sys::enter_new_time_namespace(task.proc_fd);
+    }
+    if (plan.user_namespace == plan::UserNamespace::made) {
         become_container_root(plan);
     } else if (joins_user_namespace(joined)) {
         become_root_of_joined(plan.init.process);
@@ -129,18 +147,17 @@ void bring_up(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& jo
     enter(Stage::unshare);
     sys::unshare_namespaces(new_namespace_flags(plan));
 
-    InitStart start{private_copy, channel};
+    InitStart start{task.private_copy, channel};
     pid_t init = sys::start_sibling(become_init, &start);
     channel.send_init_started(init);
 }
 
 } // namespace
 
-void run_intermediate(const plan::LaunchPlan& plan, const std::vector<OpenNamespace>& joined,
-                      int private_copy, ChildEnd& channel) noexcept {
+void run_intermediate(const IntermediateTask& task, ChildEnd& channel) noexcept {
     Stage stage = Stage::begin;
     try {
-        bring_up(plan, joined, private_copy, channel, stage);
+        bring_up(task, channel, stage);
         ::_exit(0);
     } catch (const Error& error) { // catch: a role's edge
         channel.send_failed(stage, error);

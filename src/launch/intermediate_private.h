@@ -25,10 +25,16 @@ struct OpenNamespace {
     JoinTurn turn{};
 };
 
-/// The whole life of the intermediate process; borrows everything from the parent's memory.
+/// What the intermediate is given; it borrows all from the parent's memory.
+struct IntermediateTask {
+    const plan::LaunchPlan& plan;
+    const std::vector<OpenNamespace>& joined;
+    int proc_fd;
+    int private_copy;
+};
+
+/// The whole life of the intermediate process.
 /// Runs in: intermediate. Ends by _exit: 0 when init has been started, 1 after Failed was sent.
-[[noreturn]] void run_intermediate(const plan::LaunchPlan& plan,
-                                   const std::vector<OpenNamespace>& joined, int private_copy,
-                                   ChildEnd& channel) noexcept;
+[[noreturn]] void run_intermediate(const IntermediateTask& task, ChildEnd& channel) noexcept;
 
 } // namespace coracle::launch

@@ -3,8 +3,10 @@
 #include "coracle/base/error.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/namespace.h"
+#include "coracle/sys/procfs.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <fcntl.h>
 
 namespace coracle::launch {
@@ -81,6 +83,21 @@ std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan, int pro
         }
     }
     return joined;
+}
+
+void write_time_offsets(const std::vector<plan::TimeOffset>& offsets, int proc_fd, pid_t pid) {
+    for (const plan::TimeOffset& offset : offsets) {
+        std::string text = offset.clock + " " + std::to_string(offset.seconds) + " " +
+                           std::to_string(offset.nanoseconds);
+        int errnum = sys::try_write_file(proc_fd, sys::proc_path(pid, "timens_offsets"), text);
+        if (errnum != 0) {
+            throw_system(errnum, "/linux/timeOffsets/" + offset.clock + ": write \"" + text +
+                                     "\" to timens_offsets" +
+                                     (errnum == ERANGE ? " (the clock would leave its range: below "
+                                                         "0, or above 146 years)"
+                                                       : ""));
+        }
+    }
 }
 
 } // namespace coracle::launch

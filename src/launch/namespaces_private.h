@@ -3,6 +3,7 @@
 #include "coracle/plan/launch_plan.h"
 #include "intermediate_private.h"
 
+#include <sys/types.h>
 #include <vector>
 
 namespace coracle::launch {
@@ -12,5 +13,9 @@ namespace coracle::launch {
 /// Runs in: parent. Throws: system; invalid_config for a file that is no such namespace; denied for
 /// one whose joining would change the host.
 [[nodiscard]] std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan, int proc_fd);
+
+/// Writes the offsets of the time namespace that the children of `pid` will be in.
+/// Runs in: parent. Throws: system, naming the clock. Source: time_namespaces(7).
+void write_time_offsets(const std::vector<plan::TimeOffset>& offsets, int proc_fd, pid_t pid);
 
 } // namespace coracle::launch

@@ -119,7 +119,7 @@ void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined,
     if (pid == 0) {
         // Only its own end: a copy of ours would keep it from seeing that the parent is gone.
         channel.close();
-        run_intermediate(plan, joined, private_copy, child_channel);
+        run_intermediate({plan, joined, proc_fd, private_copy}, child_channel);
     }
     child_channel.close();
     intermediate.adopt(pid);
@@ -129,6 +129,7 @@ void Launch::State::map_ids() {
     (void)require<NeedIdMap>(intermediate, "intermediate");
     in_context([] { return std::string("id_map"); },
                [&] { write_id_maps(plan.id_map, proc_fd, intermediate.pid); });
+    write_time_offsets(plan.time_offsets, proc_fd, intermediate.pid);
     channel.send_id_map_done();
 }
 

@@ -107,6 +107,10 @@ void describe_identity(const LaunchPlan& plan, std::string& out) {
         out += fmt::format("  {}: {}\n", name_of(entry.kind),
                            entry.path.empty() ? std::string("new") : "join " + quote(entry.path));
     }
+    for (const TimeOffset& offset : plan.time_offsets) {
+        out += fmt::format("  {} clock: {} s and {} ns added\n", offset.clock, offset.seconds,
+                           offset.nanoseconds);
+    }
     out += fmt::format("id map: {}\n", methods.at(static_cast<std::size_t>(plan.id_map.method)));
     for (const IdMapping& map : plan.id_map.uids) {
         out += fmt::format("  uid {} = host {} size {}\n", value_of(map.container),

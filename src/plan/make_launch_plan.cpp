@@ -77,6 +77,7 @@ LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts
     plan.id = options.id;
     plan.bundle = options.bundle;
     plan.namespaces = make_namespaces(inputs);
+    plan.time_offsets = make_time_offsets(inputs, plan);
     plan.user_namespace = choose_user_namespace(plan.namespaces);
     plan.id_map = make_id_map(inputs, plan);
     plan_cgroup(inputs, plan);

@@ -17,17 +17,13 @@ const NamespacePlan* find(const std::vector<NamespacePlan>& namespaces, Namespac
     return nullptr;
 }
 
-/// Kinds whose joining is not built yet, and those that must be there.
+/// Kinds that must be there.
 void require_possible(const Inputs& inputs, const std::vector<NamespacePlan>& namespaces) {
     const NamespacePlan* mount = find(namespaces, NamespaceKind::mount);
     if (mount == nullptr) {
         throw_error(ErrorKind::unsupported,
                     "/linux/namespaces: a container needs its own mount namespace: add "
                     "{\"type\": \"mount\"}");
-    }
-    if (find(namespaces, NamespaceKind::time) != nullptr) {
-        throw_error(ErrorKind::unsupported,
-                    "/linux/namespaces: a time namespace is not supported yet");
     }
     if (!inputs.facts.privileged && find(namespaces, NamespaceKind::user) == nullptr) {
         throw_error(ErrorKind::unsupported,
@@ -52,6 +48,19 @@ std::vector<NamespacePlan> make_namespaces(const Inputs& inputs) {
               [](const NamespacePlan& a, const NamespacePlan& b) { return a.kind < b.kind; });
     require_possible(inputs, namespaces);
     return namespaces;
+}
+
+std::vector<TimeOffset> make_time_offsets(const Inputs& inputs, const LaunchPlan& plan) {
+    std::vector<TimeOffset> offsets;
+    for (const auto& [clock, offset] : inputs.linux_.time_offsets) {
+        offsets.push_back({clock, offset.secs, offset.nanosecs});
+    }
+    if (!offsets.empty() && !has_new(plan.namespaces, NamespaceKind::time)) {
+        throw_error(ErrorKind::invalid_config,
+                    "/linux/timeOffsets: the time namespace that is joined has its offsets: leave "
+                    "these out, or its path");
+    }
+    return offsets;
 }
 
 bool has_new(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind) {

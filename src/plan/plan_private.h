@@ -22,6 +22,9 @@ void require_supported(const Inputs& inputs);
 [[nodiscard]] std::vector<NamespacePlan> make_namespaces(const Inputs& inputs);
 [[nodiscard]] bool has_new(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind);
 
+[[nodiscard]] std::vector<TimeOffset> make_time_offsets(const Inputs& inputs,
+                                                        const LaunchPlan& plan);
+
 [[nodiscard]] UserNamespace choose_user_namespace(const std::vector<NamespacePlan>& namespaces);
 [[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs, LaunchPlan& plan);
 /// Whether the container's id is in the map. Without a map of ours every id may be.

@@ -37,7 +37,6 @@ void require_supported(const Inputs& inputs) {
         require_supported_process(*inputs.config.process);
     }
     const spec::Linux& config = inputs.linux_;
-    refuse_if(!config.time_offsets.empty(), "/linux/timeOffsets", "time offsets are");
     refuse_if(!config.mount_label.empty(), "/linux/mountLabel", "labels are");
     refuse_if(config.personality.has_value(), "/linux/personality", "a personality is");
     refuse_if(config.has_intel_rdt, "/linux/intelRdt", "Intel RDT is");

@@ -18,9 +18,7 @@ void write_switch(json::Writer& writer, std::string_view name, bool enabled) {
 void write_namespaces(json::Writer& writer) {
     std::vector<std::string> names;
     for (const NamespaceKind kind : namespace_kinds()) {
-        if (kind != NamespaceKind::time) { // known, and refused
-            names.emplace_back(name_of(kind));
-        }
+        names.emplace_back(name_of(kind));
     }
     std::sort(names.begin(), names.end());
     writer.key("namespaces").strings(names);

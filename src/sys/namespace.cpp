@@ -76,6 +76,11 @@ void unshare_namespaces(std::uint64_t clone_flags) {
     throw_system(saved, "make new namespaces (" + kinds + ")" + cure);
 }
 
+void enter_new_time_namespace(int proc_fd) {
+    Fd made = open_at(proc_fd, "self/ns/time_for_children", O_RDONLY);
+    join_namespace(made.get(), NamespaceKind::time);
+}
+
 void bring_loopback_up() {
     Fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     struct ifreq request {};

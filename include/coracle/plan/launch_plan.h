@@ -56,6 +56,13 @@ struct NamespacePlan {
     std::string path; ///< join this one; empty: make a new one
 };
 
+/// Added to a clock in a new time namespace. Source: time_namespaces(7).
+struct TimeOffset {
+    std::string clock; ///< "monotonic" or "boottime"
+    std::int64_t seconds = 0;
+    std::uint32_t nanoseconds = 0; ///< below 1000000000
+};
+
 enum class GateKind : std::uint8_t {
     socket,  ///< create: init waits on the listening socket in the state directory
     channel, ///< run: the parent sends Start over the launch channel
@@ -232,6 +239,7 @@ struct LaunchPlan {
     UserNamespace user_namespace{};
     IdMapPlan id_map;
     std::vector<NamespacePlan> namespaces; ///< in the order of NamespaceKind
+    std::vector<TimeOffset> time_offsets;
     CgroupPlan cgroup;
     std::optional<SeccompPlan> seccomp;
     InitPlan init;

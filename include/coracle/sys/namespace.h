@@ -26,6 +26,10 @@ void join_namespace(int namespace_fd, NamespaceKind kind);
 /// Throws: system; ENOSPC names the sysctl that limits them. Source: unshare(2).
 void unshare_namespaces(std::uint64_t clone_flags);
 
+/// Enters the time namespace that this process has made for its children; its offsets are final
+/// from here on. `proc_fd` is of /proc. Throws: system. Source: time_namespaces(7), setns(2).
+void enter_new_time_namespace(int proc_fd);
+
 /// Brings the loopback device of this network namespace up. Throws: system.
 void bring_loopback_up();
 

@@ -96,8 +96,11 @@ TEST_CASE("plan refusals: what this build cannot honour names its member", "[pla
              [](Case& c) { c.process().io_priority.emplace(); }},
             {unsupported, "/process: a container without a process is not supported yet",
              [](Case& c) { c.config.process.reset(); }},
-            {unsupported, "/linux/timeOffsets: time offsets are not supported yet",
-             [](Case& c) { c.linux_().time_offsets["boottime"] = {}; }},
+            {invalid, "/linux/timeOffsets: the time namespace that is joined has its offsets",
+             [](Case& c) {
+                 c.linux_().namespaces.push_back({"time", "/t"});
+                 c.linux_().time_offsets["boottime"] = {};
+             }},
             {unsupported, "/linux/mountLabel: labels are not supported yet",
              [](Case& c) { c.linux_().mount_label = "l"; }},
             {unsupported, "/linux/personality: a personality is not supported yet",
@@ -124,10 +127,6 @@ TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
     const std::vector<Refusal> of_anyone{
         {unsupported, "/linux/namespaces: a container needs its own mount namespace: add",
          [](Case& c) { c.linux_().namespaces.erase(c.linux_().namespaces.begin()); }},
-        {unsupported, "/linux/namespaces: a time namespace is not supported yet",
-         [](Case& c) {
-             c.linux_().namespaces.push_back({"time", ""});
-         }},
         {invalid, "/linux/namespaces: unknown type net",
          [](Case& c) {
              c.linux_().namespaces.push_back({"net", ""});
