@@ -2,6 +2,7 @@
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
 #include "coracle/host/id_ranges.h"
+#include "coracle/sys/fd.h"
 #include "coracle/sys/procfs.h"
 #include "creation_private.h"
 #include "passed_fds_private.h"
@@ -9,8 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace coracle::container {
@@ -69,8 +68,7 @@ void require_passed_fds(std::uint32_t count) {
                                     " is not open");
         }
     }
-    // Linux >= 5.11; before it, the tail's close_range(2) does the same later.
-    (void)::syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
+    sys::close_on_exec_from(3 + count);
 }
 
 Decision decide(const Context& context, const CreateOptions& options, plan::GateKind gate,

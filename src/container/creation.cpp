@@ -128,6 +128,11 @@ void Creation::hand_over_fds() {
         send_fd(console_socket_.get(), console.get(), "/dev/ptmx", "--console-socket");
     }
     if (pidfd_socket_) {
+        if (sys::exit_fd_of(launch_->pidfd()) < 0) {
+            throw_error(ErrorKind::unsupported,
+                        "--pidfd-socket: pidfd_open(2) is refused by the kernel or by the seccomp "
+                        "profile of an outer container");
+        }
         send_fd(pidfd_socket_.get(), launch_->pidfd(), "pidfd", "--pidfd-socket");
     }
 }

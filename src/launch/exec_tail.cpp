@@ -27,8 +27,14 @@ namespace {
 /// Closed, or the program is not executed: an fd of the host must not reach it.
 [[gnu::no_sanitize_address]] void close_range(const ExecTail& tail, unsigned first,
                                               unsigned last) noexcept {
-    if (first <= last && ::syscall(SYS_close_range, first, last, 0U) != 0) {
+    if (first > last || ::syscall(SYS_close_range, first, last, 0U) == 0) {
+        return;
+    }
+    if (tail.fd_table_size == 0) {
         report(tail, Stage::close, errno);
+    }
+    for (unsigned fd = first; fd <= last && fd < tail.fd_table_size; ++fd) {
+        (void)::syscall(SYS_close, fd); // EBADF: it is not open
     }
 }
 

@@ -16,6 +16,7 @@ struct ExecTail {
     unsigned short filter_count; ///< of struct sock_filter
     unsigned filter_flags;       ///< SECCOMP_FILTER_FLAG_*
     unsigned first_closed_fd;    ///< this one and all above are closed, but report_fd
+    unsigned fd_table_size;      ///< of sys::FdTable
     int report_fd;               ///< close-on-exec: EOF there tells that execve is done
     std::uint8_t* failure;       ///< encode_bare_failure()
     std::size_t failure_size;

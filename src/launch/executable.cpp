@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/sys/file.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ int check_executable(const std::string& path) noexcept {
     if (!S_ISREG(status.st_mode)) {
         return EACCES;
     }
-    return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+    return sys::try_execute_access(path);
 }
 
 [[noreturn]] void throw_not_executable(const std::string& program, int errnum) {

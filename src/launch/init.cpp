@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ struct Work {
     std::vector<plan::Degradation> degraded;
     std::vector<std::uint8_t> filter;
     std::string executable;
+    std::optional<sys::FdTable> fd_table;
 
     explicit Work(Fd socket) : channel(std::move(socket)) {}
 
@@ -106,6 +108,7 @@ void write_kernel_settings(const plan::InitPlan& plan) {
 
 void set_up_session(Work& work) {
     work.enter(Stage::session);
+    work.fd_table.emplace();
     sys::start_session();
     join_keyring(work);
     if (!work.plan.hostname.empty()) {
@@ -243,6 +246,7 @@ void send_accepted(ChildEnd& channel) {
         static_cast<unsigned short>(work.filter.size() / sizeof(struct sock_filter));
     tail.filter_flags = work.plan.filter_flags;
     tail.first_closed_fd = 3 + process.preserve_fds;
+    tail.fd_table_size = work.fd_table->size();
     tail.report_fd = work.channel.fd();
     tail.failure = failure.data();
     tail.failure_size = failure.size();

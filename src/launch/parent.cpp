@@ -79,7 +79,8 @@ struct Launch::State {
 };
 
 Received Launch::State::receive(Child& child, const char* role) {
-    sys::Ready ready = sys::wait_readable(channel.fd(), child.pidfd.get(), step_deadline);
+    sys::Ready ready =
+        sys::wait_readable(channel.fd(), sys::exit_fd_of(child.pidfd.get()), step_deadline);
     if (ready == sys::Ready::neither) {
         throw_error(ErrorKind::system, std::string(role) + " does not answer within " +
                                            std::to_string(step_deadline.count()) +
@@ -165,10 +166,10 @@ Launch::~Launch() {
 void Launch::bring_up() {
     State& state = *state_;
     std::vector<OpenNamespace> joined = open_namespaces(state.plan, state.proc_fd);
-    Fd private_copy = sys::make_memory_file("coracle-init", sys::MemoryFile::executable);
-    state.clone_intermediate(joined, private_copy.get());
+    PrivateCopy private_copy;
+    state.clone_intermediate(joined, private_copy.fd());
     state.map_ids();
-    fill_private_copy(private_copy.get()); // while the intermediate unshares the rest
+    private_copy.fill(); // while the intermediate unshares the rest
     state.channel.send_copy_ready();
     state.channel.send_plan(state.plan.init, state.gate); // waits in the queue for init's execve
     state.adopt_init();

@@ -1,14 +1,17 @@
 #include "private_copy_private.h"
 
+#include "coracle/base/error.h"
 #include "coracle/launch/launch.h"
 #include "coracle/sys/file.h"
 
+#include <cerrno>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
 #include <optional>
 #include <string_view>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 
 extern "C" const char coracle_init_image_begin[]; // NOLINT: symbols of init_image.S
 extern "C" const char coracle_init_image_end[];   // NOLINT
@@ -39,24 +42,53 @@ std::optional<off_t> find_image_offset() noexcept {
     return std::nullopt;
 }
 
-/// From the file straight into the memfd: the pages of the image never enter this process, whose
+/// From the file straight into the copy: the pages of the image never enter this process, whose
 /// memory the intermediate gets a copy of. False if nothing was written.
-bool copy_from_own_file(int memory_file) {
+bool copy_from_own_file(int file) {
     std::optional<off_t> offset = find_image_offset();
     sys::Fd own;
     if (!offset || sys::try_open_at(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0, own) != 0) {
         return false; // an executable that may be executed but not read
     }
-    return sys::try_copy_range(own.get(), *offset, image().size(), memory_file);
+    return sys::try_copy_range(own.get(), *offset, image().size(), file);
+}
+
+void write_image(int file) {
+    if (!copy_from_own_file(file)) {
+        sys::write_all(file, image(), "the private copy");
+    }
 }
 
 } // namespace
 
-void fill_private_copy(int memory_file) {
-    if (!copy_from_own_file(memory_file)) {
-        sys::write_all(memory_file, image(), "the private copy");
+PrivateCopy::PrivateCopy() {
+    int errnum = sys::try_make_memory_file("coracle-init", fd_);
+    if (errnum == 0) {
+        return;
     }
-    sys::seal(memory_file);
+    // vm.memfd_noexec, or refused. As no file is executed that anyone may write, this one is
+    // filled before others inherit it.
+    in_context([&] { return std::string("memfd_create: ") + describe_errno(errnum); },
+               [&] {
+                   sys::Fd writable = sys::make_nameless_file();
+                   write_image(writable.get());
+                   constexpr mode_t everybody =
+                       0555; // init may be one whom its owner does not know
+                   if (::fchmod(writable.get(), everybody) != 0) {
+                       int saved = errno;
+                       throw_system(saved, "chmod of the private copy");
+                   }
+                   fd_ = sys::reopen_readonly(writable.get());
+               });
+    filled_ = true;
+}
+
+void PrivateCopy::fill() {
+    if (!filled_) {
+        write_image(fd_.get());
+        sys::seal(fd_.get());
+        filled_ = true;
+    }
 }
 
 std::size_t private_copy_bytes() noexcept {

@@ -1,9 +1,15 @@
 #include "coracle/sys/fd.h"
 
 #include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/sys/directory.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/refused.h"
 
 #include <cerrno>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <optional>
 #include <string>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,13 +45,6 @@ void require_standard_streams() {
     }
 }
 
-void close_from(unsigned first) {
-    if (::syscall(SYS_close_range, first, ~0U, 0U) != 0) {
-        int saved = errno;
-        throw_system(saved, "close_range");
-    }
-}
-
 namespace {
 
 void set_fd_flags(int fd, int flags) {
@@ -56,6 +55,42 @@ void set_fd_flags(int fd, int flags) {
 }
 
 } // namespace
+
+void close_on_exec_from(unsigned first) {
+    if (::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
+        return;
+    }
+    Fd directory = open_at(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY);
+    for (const std::string& name : list_directory(directory.get())) {
+        std::optional<std::uint64_t> number = parse_unsigned(name, INT32_MAX);
+        if (number && *number >= first) { // the list itself is closed by now: EBADF
+            (void)::fcntl(static_cast<int>(*number), F_SETFD, FD_CLOEXEC);
+        }
+    }
+}
+
+FdTable::FdTable() {
+    if (is_refused(SYS_close_range)) {
+        status_ = open_at(AT_FDCWD, "/proc/self/status", O_RDONLY);
+    }
+}
+
+unsigned FdTable::size() const {
+    if (!status_) {
+        return 0;
+    }
+    constexpr std::string_view key = "\nFDSize:\t";
+    std::string text = read_all(status_.get(), std::size_t{64} << 10, "/proc/self/status");
+    std::size_t at = text.find(key);
+    std::string_view rest =
+        std::string_view(text).substr(at == std::string::npos ? text.size() : at + key.size());
+    std::optional<std::uint64_t> size = parse_unsigned(rest.substr(0, rest.find('\n')), INT32_MAX);
+    if (!size) {
+        throw_error(ErrorKind::unsupported,
+                    "/proc/self/status: no FDSize, and close_range(2) is refused");
+    }
+    return static_cast<unsigned>(*size);
+}
 
 void keep_over_exec(int fd) {
     set_fd_flags(fd, 0);

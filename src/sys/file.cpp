@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/sys/refused.h"
 
 #include <array>
 #include <cerrno>
@@ -9,6 +10,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MFD_EXEC
@@ -152,6 +155,17 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
     }
 }
 
+int try_execute_access(const std::string& path) noexcept {
+    if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) {
+        return 0;
+    }
+    int saved = errno;
+    // The C library has an answer of its own to ENOSYS only.
+    return !is_refused(SYS_faccessat2, saved)  ? saved
+           : ::access(path.c_str(), X_OK) == 0 ? 0
+                                               : errno;
+}
+
 struct stat stat_of(int fd, const std::string& name) {
     struct stat status {};
     if (::fstat(fd, &status) != 0) {
@@ -212,20 +226,39 @@ void try_give_to(int fd, std::uint32_t uid) noexcept {
     }
 }
 
-Fd make_memory_file(const std::string& name, MemoryFile kind) {
-    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    unsigned exec_flag = kind == MemoryFile::executable ? MFD_EXEC : 0U;
-    Fd fd{::memfd_create(name.c_str(), flags | exec_flag)};
-    if (!fd && errno == EINVAL && exec_flag != 0) { // before Linux 6.3 every memfd is executable
+int try_make_memory_file(const std::string& name, Fd& result) noexcept {
+    constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    Fd fd{::memfd_create(name.c_str(), flags | MFD_EXEC)};
+    if (!fd && errno == EINVAL) { // before Linux 6.3 every memfd is executable
         fd.reset(::memfd_create(name.c_str(), flags));
     }
     if (!fd) {
-        int saved = errno;
-        throw_system(saved,
-                     "memfd_create " + name +
-                         (saved == EACCES ? " (vm.memfd_noexec=2 forbids executable ones)" : ""));
+        return errno;
     }
-    return fd;
+    result = std::move(fd);
+    return 0;
+}
+
+Fd make_nameless_file() {
+    std::string tried;
+    for (const char* directory : {"/dev/shm", "/tmp", "/var/tmp"}) {
+        Fd fd;
+        struct statvfs status {};
+        int errnum = try_open_at(AT_FDCWD, directory, O_TMPFILE | O_EXCL | O_RDWR, 0700, fd);
+        if (errnum == 0 && ::fstatvfs(fd.get(), &status) == 0) {
+            errnum = (status.f_flag & ST_NOEXEC) != 0 ? EACCES : 0;
+        }
+        if (errnum == 0) {
+            return fd;
+        }
+        tried += std::string(tried.empty() ? "" : ", ") + directory + " (" +
+                 (errnum == EACCES ? "noexec or not writable" : describe_errno(errnum)) + ")";
+    }
+    throw_error(ErrorKind::unsupported, "no place for a nameless executable file: " + tried);
+}
+
+Fd reopen_readonly(int fd) {
+    return open_at(AT_FDCWD, "/proc/self/fd/" + std::to_string(fd), O_RDONLY);
 }
 
 void seal(int fd) {

@@ -4,6 +4,7 @@
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/mountinfo.h"
+#include "coracle/sys/procfs.h"
 #include "coracle/sys/refused.h"
 #include "mount_classic_private.h"
 
@@ -261,15 +262,10 @@ std::uint64_t mount_id_of(int fd) {
         (status.stx_mask & STATX_MNT_ID) != 0) {
         return status.stx_mnt_id;
     }
-    std::string path = "/proc/self/fdinfo/" + std::to_string(fd);
-    std::string text = read_all(open_at(AT_FDCWD, path, O_RDONLY).get(), 4096, path);
-    constexpr std::string_view key = "mnt_id:\t";
-    std::size_t at = text.find(key);
-    std::string_view value =
-        std::string_view(text).substr(at == std::string::npos ? text.size() : at + key.size());
-    std::optional<std::uint64_t> id = parse_unsigned(value.substr(0, value.find('\n')), UINT64_MAX);
+    std::optional<std::uint64_t> id = find_in_fdinfo(fd, "mnt_id");
     if (!id) {
-        throw_error(ErrorKind::unsupported, path + ": no mnt_id, and statx(2) does not tell it");
+        throw_error(ErrorKind::unsupported,
+                    "the id of a mount: neither statx(2) nor /proc/self/fdinfo tells it");
     }
     return *id;
 }

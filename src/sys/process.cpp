@@ -2,16 +2,14 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/names.h"
+#include "coracle/sys/refused.h"
 
-#include <array>
 #include <bit>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <linux/keyctl.h>
-#include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,67 +41,6 @@ pid_t start_sibling(int (*role)(void*), void* argument) {
         throw_system(saved, "clone");
     }
     return pid;
-}
-
-int try_open_pidfd(pid_t pid, Fd& result) noexcept {
-    long fd = ::syscall(SYS_pidfd_open, pid, 0); // close-on-exec by itself
-    if (fd < 0) {
-        return errno;
-    }
-    result.reset(static_cast<int>(fd));
-    return 0;
-}
-
-int try_send_signal(int pidfd, int signal) noexcept {
-    return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0 ? 0 : errno;
-}
-
-bool wait_for_exit(int pidfd, std::chrono::milliseconds limit) {
-    std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + limit;
-    for (;;) {
-        auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
-            end - std::chrono::steady_clock::now());
-        struct pollfd entry {
-            pidfd, POLLIN, 0
-        };
-        int ready = ::poll(&entry, 1, rest.count() > 0 ? static_cast<int>(rest.count()) : 0);
-        if (ready > 0) {
-            return true;
-        }
-        if (ready == 0 || errno != EINTR) {
-            return false;
-        }
-    }
-}
-
-namespace {
-
-// linux/pidfd.h of Linux 6.15; Debian 12's headers are older.
-struct PidfdInfo {
-    std::uint64_t mask;
-    std::uint64_t cgroup_id;
-    std::uint32_t pid, tgid, ppid;
-    std::uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
-    std::int32_t exit_code;
-};
-constexpr std::uint64_t pidfd_info_exit = 1U << 3U;
-constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
-
-} // namespace
-
-std::optional<int> find_exit_status(int pidfd) noexcept {
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        info.si_pid != 0) { // our own child, left to be reaped
-        return info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
-    }
-    PidfdInfo exit_info{};
-    exit_info.mask = pidfd_info_exit;
-    if (::ioctl(pidfd, pidfd_get_info, &exit_info) != 0 ||
-        (exit_info.mask & pidfd_info_exit) == 0) {
-        return std::nullopt;
-    }
-    return exit_info.exit_code;
 }
 
 int wait_for_child(pid_t pid) {
@@ -204,6 +141,11 @@ void execute_fd(int fd, std::vector<std::string> arguments) {
     char* const* environment = &argv.back();
     ::execveat(fd, "", argv.data(), environment, AT_EMPTY_PATH);
     int saved = errno;
+    if (is_refused(SYS_execveat, saved)) {
+        std::string path = "/proc/self/fd/" + std::to_string(fd);
+        ::execve(path.c_str(), argv.data(), environment);
+        saved = errno;
+    }
     throw_system(saved, "execute " + (arguments.empty() ? std::string() : arguments.front()));
 }
 

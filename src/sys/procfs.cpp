@@ -5,6 +5,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
 
+#include <array>
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
@@ -35,15 +36,18 @@ std::optional<ProcessStat> parse_process_stat(const std::string& text) {
     }
     std::vector<std::string_view> fields =
         split(std::string_view(text).substr(end_of_name + 2), ' ');
-    constexpr std::size_t start_time_field = 19; // field 22, and the first here is field 3
+    constexpr std::size_t threads_field = 17; // field 20, and the first here is field 3
+    constexpr std::size_t start_time_field = 19;
     if (fields.size() <= start_time_field || fields[0].size() != 1) {
         return std::nullopt;
     }
+    std::optional<std::uint64_t> pid = parse_unsigned(text.substr(0, text.find(' ')), INT32_MAX);
+    std::optional<std::uint64_t> threads = parse_unsigned(fields[threads_field], INT32_MAX);
     std::optional<std::uint64_t> start = parse_unsigned(fields[start_time_field], UINT64_MAX);
-    if (!start) {
+    if (!pid || !threads || !start) {
         return std::nullopt;
     }
-    return ProcessStat{fields[0][0], *start};
+    return ProcessStat{static_cast<pid_t>(*pid), fields[0][0], *threads, *start};
 }
 
 std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid) {
@@ -64,6 +68,22 @@ std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid) {
         }
         throw;
     }
+}
+
+std::optional<std::uint64_t> find_in_fdinfo(int fd, const std::string& key) noexcept {
+    Fd file;
+    std::array<char, 4096> buffer{};
+    std::string path = "/proc/self/fdinfo/" + std::to_string(fd);
+    ssize_t length = try_open_at(AT_FDCWD, path, O_RDONLY, 0, file) == 0
+                         ? ::read(file.get(), buffer.data(), buffer.size())
+                         : 0;
+    std::string_view text(buffer.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    for (std::string_view line : split(text, '\n')) {
+        if (line.starts_with(key + ":\t")) {
+            return parse_unsigned(line.substr(key.size() + 2), UINT64_MAX);
+        }
+    }
+    return std::nullopt;
 }
 
 std::string read_boot_id(int proc_fd) {

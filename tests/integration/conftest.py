@@ -21,6 +21,7 @@ import peers
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "modes(*names): only these modes")
+    config.addinivalue_line("markers", "fallback: where system calls are refused")
     harness.become_subreaper()
     if not os.access(harness.RUNTIME, os.X_OK):
         raise pytest.UsageError(f"no runtime at {harness.RUNTIME}: build it or set CORACLE_RUNTIME")
@@ -29,7 +30,7 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
-    if "box" in metafunc.fixturenames:
+    if "mode" in metafunc.fixturenames or "box" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("modes")
         metafunc.parametrize("mode", marker.args if marker else modes.ALL)
 

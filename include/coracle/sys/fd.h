@@ -38,8 +38,22 @@ class Fd {
 /// a standard stream. Runs in: parent, first of all. Throws: system.
 void require_standard_streams();
 
-/// Closes every descriptor from `first` up. Throws: system. Source: close_range(2), Linux >= 5.9.
-void close_from(unsigned first);
+/// Every descriptor from `first` up is close-on-exec. Throws: system.
+/// Source: close_range(2), CLOSE_RANGE_CLOEXEC, Linux >= 5.11; else /proc/self/fd.
+void close_on_exec_from(unsigned first);
+
+/// What closes descriptors without close_range(2), where that is refused, after /proc has gone.
+class FdTable {
+  public:
+    /// Throws: system. Source: proc_pid_status(5), FDSize.
+    FdTable();
+    /// No descriptor of this process has this number or a higher one; 0 if close_range(2) works.
+    /// Throws: system. Once.
+    [[nodiscard]] unsigned size() const;
+
+  private:
+    Fd status_;
+};
 
 /// Sets or clears close-on-exec. Throws: system.
 void keep_over_exec(int fd);

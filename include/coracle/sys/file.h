@@ -46,6 +46,10 @@ void write_file(int dir_fd, const std::string& path, std::string_view data);
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
                   std::string_view data, mode_t mode);
 
+/// 0 if this process, by its effective ids, may execute the file; or the errno.
+/// Source: faccessat2(2), access(2) where that is refused.
+[[nodiscard]] int try_execute_access(const std::string& path) noexcept;
+
 /// fstat(2). Throws: system.
 [[nodiscard]] struct stat stat_of(int fd, const std::string& name);
 /// Whether two fds are of the same file. Throws: system.
@@ -68,10 +72,16 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
 /// Makes `uid` the owner of an open file, if that is possible.
 void try_give_to(int fd, std::uint32_t uid) noexcept;
 
-/// An anonymous file in memory, close-on-exec, sealable. With `executable` it may be executed.
-/// Throws: system. Source: memfd_create(2); MFD_EXEC from Linux 6.3.
-enum class MemoryFile { data, executable };
-[[nodiscard]] Fd make_memory_file(const std::string& name, MemoryFile kind);
+/// An anonymous file in memory, close-on-exec, sealable, that may be executed: 0 and `result`, or
+/// the errno; EACCES: vm.memfd_noexec=2 forbids it.
+/// Source: memfd_create(2); MFD_EXEC from Linux 6.3.
+[[nodiscard]] int try_make_memory_file(const std::string& name, Fd& result) noexcept;
+/// A file that has no name and never gets one, close-on-exec, open for reading and writing, on a
+/// filesystem of the host from which programs may be executed. Throws: unsupported if there is
+/// none. Source: open(2), O_TMPFILE with O_EXCL.
+[[nodiscard]] Fd make_nameless_file();
+/// The same file opened once more, for reading only. Throws: system.
+[[nodiscard]] Fd reopen_readonly(int fd);
 /// No one can write, grow, shrink or unseal the file from here on. Throws: system.
 void seal(int fd);
 

@@ -21,10 +21,13 @@ namespace coracle::sys {
 /// Throws: system. Source: clone(2): CLONE_VM, CLONE_VFORK, CLONE_PARENT.
 [[nodiscard]] pid_t start_sibling(int (*role)(void*), void* argument);
 
-/// A pidfd of a process that cannot have been reaped meanwhile, or is verified afterwards.
+/// A pidfd of a process that cannot have been reaped meanwhile, or is verified afterwards. Where
+/// pidfd_open(2) is refused, what the functions below take in its place: the directory /proc/PID.
 /// 0 and `result`, or the errno (ESRCH).
 [[nodiscard]] int try_open_pidfd(pid_t pid, Fd& result) noexcept;
-/// The errno, or 0. Source: pidfd_send_signal(2).
+/// The fd itself if it is a pidfd, which poll(2) finds readable at the end of the process; else -1.
+[[nodiscard]] int exit_fd_of(int pidfd) noexcept;
+/// The errno, or 0. Source: pidfd_send_signal(2); kill(2) where it is refused.
 [[nodiscard]] int try_send_signal(int pidfd, int signal) noexcept;
 /// Whether the process has ended within `limit`; a zombie has ended.
 [[nodiscard]] bool wait_for_exit(int pidfd, std::chrono::milliseconds limit);

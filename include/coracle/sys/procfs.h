@@ -16,13 +16,19 @@ namespace coracle::sys {
 
 /// What /proc/PID/stat says about a process.
 struct ProcessStat {
+    pid_t pid = 0;
     char state = '?';             ///< R, S, D, Z, X, ...
+    std::uint64_t threads = 0;    ///< field 20
     std::uint64_t start_time = 0; ///< clock ticks since boot, field 22
 };
 /// Nothing if there is no such process. Source: proc(5), proc_pid_stat(5).
 [[nodiscard]] std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid);
 /// The same from the file's text; nothing if it is not one.
 [[nodiscard]] std::optional<ProcessStat> parse_process_stat(const std::string& text);
+
+/// The number after `key` in /proc/self/fdinfo of `fd`; nothing if there is none.
+/// Source: proc_pid_fdinfo(5).
+[[nodiscard]] std::optional<std::uint64_t> find_in_fdinfo(int fd, const std::string& key) noexcept;
 
 /// /proc/sys/kernel/random/boot_id, without the newline. Throws: system.
 [[nodiscard]] std::string read_boot_id(int proc_fd);

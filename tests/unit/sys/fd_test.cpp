@@ -2,11 +2,13 @@
 
 #include "coracle/sys/directory.h"
 #include "coracle/sys/fd.h"
+#include "coracle/sys/refused.h"
 #include "support/forked.h"
 
 #include <algorithm>
 #include <chrono>
 #include <sys/file.h>
+#include <sys/syscall.h>
 
 using namespace coracle;
 using namespace coracle::test;
@@ -101,15 +103,28 @@ TEST_CASE("fd: closed standard streams are opened, open ones left alone", "[sys]
           }) == "open kept open kept open kept ");
 }
 
-TEST_CASE("fd: close_from closes all from there on", "[sys]") {
+TEST_CASE("fd: close-on-exec from one number on", "[sys]") {
     CHECK(run_forked([]() -> std::string {
-              (void)::dup3(0, 50, O_CLOEXEC);
-              (void)::dup3(0, 60, O_CLOEXEC);
-              (void)::dup3(0, 200, O_CLOEXEC);
-              sys::close_from(60);
-              return std::string(is_open(50) ? "50 " : "") + (is_open(60) ? "60 " : "") +
-                     (is_open(200) ? "200 " : "");
-          }) == "50 ");
+              std::string kept;
+              for (const int fd : {50, 60, 200}) {
+                  (void)::dup2(0, fd); // NOLINT(android-cloexec-dup): that is what is tested
+              }
+              sys::close_on_exec_from(60);
+              for (const int fd : {0, 50, 60, 200}) {
+                  kept += is_close_on_exec(fd) ? "" : std::to_string(fd) + " ";
+              }
+              return kept;
+          }) == "0 50 ");
+}
+
+TEST_CASE("fd: the size of the table is above every open one", "[sys]") {
+    CHECK(run_forked([]() -> std::string {
+              const sys::FdTable table;
+              (void)::dup2(0, 700); // NOLINT(android-cloexec-dup): any that is high
+              const unsigned size = table.size();
+              return sys::is_refused(SYS_close_range) == (size > 700) ? "as wanted"
+                                                                      : std::to_string(size);
+          }) == "as wanted");
 }
 
 TEST_CASE("directory: its names without the two dots", "[sys]") {
