@@ -4,10 +4,12 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
+#include "coracle/sys/refused.h"
 
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace coracle::launch {
@@ -27,6 +29,9 @@ std::string hint_for(const Failed& failed) {
     }
     if (failed.stage == Stage::seccomp && failed.errnum == EACCES) {
         return " (loading a filter without noNewPrivileges needs CAP_SYS_ADMIN)";
+    }
+    if (failed.stage == Stage::seccomp) { // what is refused to init is refused here too
+        return sys::describe_refusal(SYS_seccomp, failed.errnum);
     }
     return {};
 }

@@ -144,7 +144,7 @@ Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth) {
     int errnum = try_clone_tree(dir_fd, path, depth, result);
     if (errnum != 0) {
         throw_system(errnum,
-                     path.empty() ? std::string("open_tree") : "open_tree " + printable(path));
+                     path.empty() ? "clone the mount" : "clone the mounts at " + printable(path));
     }
     return result;
 }
@@ -183,7 +183,8 @@ void attach(int tree_fd, int target_fd, const std::string& name) {
 void set_namespace_propagation(std::uint64_t propagation) {
     if (::mount(nullptr, "/", nullptr, propagation, nullptr) != 0) {
         int saved = errno;
-        throw_system(saved, "set mount propagation of /");
+        throw_system(saved,
+                     "set mount propagation of /: mount" + describe_refusal(SYS_mount, saved));
     }
 }
 
@@ -203,13 +204,14 @@ void pivot_into(int root_fd) {
     change_directory(root_fd, "fchdir to the new root");
     if (::syscall(SYS_pivot_root, ".", ".") != 0) {
         int saved = errno;
-        throw_system(saved, std::string("pivot_root") +
-                                (saved == EINVAL ? " (on an initramfs use --no-pivot)" : ""));
+        throw_system(saved,
+                     "pivot_root" + (saved == EINVAL ? " (on an initramfs use --no-pivot)"
+                                                     : describe_refusal(SYS_pivot_root, saved)));
     }
     // The old root now lies on top of the new one, and "." is the new one below it.
     if (::umount2(".", MNT_DETACH) != 0) {
         int saved = errno;
-        throw_system(saved, "unmount the old root");
+        throw_system(saved, "unmount the old root: umount2" + describe_refusal(SYS_umount2, saved));
     }
     if (::chdir("/") != 0) {
         int saved = errno;

@@ -3,6 +3,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/refused.h"
 
 #include <cerrno>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace coracle::sys {
@@ -47,7 +49,8 @@ bool is_owned_by_current_user_namespace(int namespace_fd) {
 void join_namespace(int namespace_fd, NamespaceKind kind) {
     if (::setns(namespace_fd, static_cast<int>(clone_flag_of(kind))) != 0) {
         int saved = errno;
-        throw_system(saved, std::string("join the ") + name_of(kind) + " namespace");
+        throw_system(saved, std::string("join the ") + name_of(kind) + " namespace" +
+                                describe_refusal(SYS_setns, saved));
     }
 }
 
@@ -63,8 +66,10 @@ void unshare_namespaces(std::uint64_t clone_flags) {
             kinds += name_of(kind);
         }
     }
-    std::string cure;
-    if (saved == ENOSPC) {
+    std::string cure = describe_refusal(SYS_unshare, saved);
+    if (!cure.empty()) {
+        cure = ": unshare" + cure;
+    } else if (saved == ENOSPC) {
         cure = " (a limit in /proc/sys/user/max_*_namespaces is reached)";
     } else if (saved == EPERM && (clone_flags & CLONE_NEWUSER) != 0) {
         cure =

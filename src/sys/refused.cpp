@@ -16,4 +16,11 @@ bool is_refused(long number, int errnum) noexcept {
     return (errnum == ENOSYS || errnum == EPERM) && is_refused(number);
 }
 
+std::string describe_refusal(long number, int errnum) {
+    return is_refused(number, errnum)
+               ? " (the kernel does not have this system call, or the seccomp profile of an outer "
+                 "container refuses it: allow it there)"
+               : "";
+}
+
 } // namespace coracle::sys

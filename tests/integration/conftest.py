@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
-    if "mode" in metafunc.fixturenames or "box" in metafunc.fixturenames:
+    if "box" in metafunc.fixturenames and not hasattr(metafunc.module, "pytest_generate_tests"):
         marker = metafunc.definition.get_closest_marker("modes")
         metafunc.parametrize("mode", marker.args if marker else modes.ALL)
 

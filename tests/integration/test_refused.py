@@ -5,10 +5,12 @@ its guest must not need what is refused.
 """
 
 import os
+import socket
 
 import pytest
 
 import harness
+import modes
 
 pytestmark = pytest.mark.fallback
 
@@ -16,35 +18,40 @@ REFUSE = os.path.join(harness.BUILD, "tests/guest/coracle-refuse")
 OPTIONAL = ("clone3", "close_range", "copy_file_range", "execveat", "faccessat2", "fsconfig", "fsmount",
             "fsopen", "fspick", "keyctl", "memfd_create", "mount_setattr", "move_mount", "open_tree",
             "openat2", "pidfd_getfd", "pidfd_open", "pidfd_send_signal", "sendfile", "statx")
-SHAPES = [[f"{errno}:{name}"] for name in OPTIONAL for errno in ("ENOSYS", "EPERM")]
-SHAPES += [[f"{errno}:{name}" for name in OPTIONAL] for errno in ("ENOSYS", "EPERM")]
-SHAPES += [["linux-5.10"], ["docker-19.03"]]
+ERRNOS = ("ENOSYS", "EPERM")
+SINGLE = [[f"{errno}:{name}"] for name in OPTIONAL for errno in ERRNOS]
+WHOLE = [[f"{errno}:{name}" for name in OPTIONAL] for errno in ERRNOS] + [["linux-5.10"], ["docker-19.03"]]
+CASES = [(shape, mode) for shape in SINGLE for mode in ("user", "root")]
+CASES += [(shape, mode) for shape in WHOLE for mode in modes.ALL]
 
 
-def shape_name(shape):
-    return shape[0] if len(shape) == 1 else f"{shape[0].split(':')[0]}:all"
+def case_name(case):
+    shape, mode = case
+    return (shape[0] if len(shape) == 1 else shape[0].split(":")[0]) + "-" + mode
 
 
-@pytest.fixture(params=SHAPES, ids=shape_name)
-def shape(request):
-    return request.param
+def pytest_generate_tests(metafunc):
+    if "shape" in metafunc.fixturenames:
+        metafunc.parametrize(("shape", "mode"), CASES, ids=[case_name(case) for case in CASES])
+    elif "box" in metafunc.fixturenames:
+        metafunc.parametrize("mode", ("user", "root"))
 
 
 def refuse(box, shape):
     box.runtime.prefix = [REFUSE, *shape, "--", *box.runtime.prefix]
 
 
-def rich(config, _):
+def rich(config, bundle):
     """Of each kind of mount, path and node one that takes its own way."""
+    with open(os.path.join(bundle.path, "host-file"), "w", encoding="ascii"):
+        bundle.kept.add(os.path.join(bundle.path, "host-file"))
     config["mounts"] += [
         {"destination": "/ro", "type": "tmpfs", "source": "t", "options": ["ro", "nosuid", "size=64k"]},
         {"destination": "/noatime", "type": "tmpfs", "source": "t", "options": ["noatime", "nodev"]},
         {"destination": "/made/on/demand", "type": "bind", "source": "/dev",
          "options": ["rbind", "rro", "rnoexec", "rprivate"]},
-        {"destination": "/one", "type": "bind", "source": "/dev", "options":
-            ["bind" if os.geteuid() == 0 and config["linux"].get("uidMappings") is None else "rbind",
-             "nosuid", "ro", "slave"]},
-        {"destination": "/file", "type": "bind", "source": "/etc/hostname", "options": ["bind", "ro"]}]
+        {"destination": "/file", "type": "bind", "source": "host-file",
+         "options": ["bind", "nosuid", "ro", "slave"]}]
     config["linux"]["maskedPaths"] += ["/proc/version", "/made/on/demand/shm"]
     config["linux"]["readonlyPaths"] += ["/noatime", "/dev/shm"]
     config["process"]["cwd"] = "/made/by/init"
@@ -70,9 +77,29 @@ def describe(facts, box):
     return raw
 
 
+def missing(config, _):
+    config["process"]["args"] = ["/bin/none"]
+
+
+def lost(box, container):
+    return set(box.state(container.id).get("degradations", []))
+
+
+_unrefused = {}
+
+
+def unrefused(make_box, mode):
+    """What there is with nothing refused; asked once."""
+    if mode not in _unrefused:
+        box = make_box(mode)
+        _unrefused[mode] = (describe(box.facts(rich), box), lost(box, box.create("pause")),
+                            box.run(box.bundle(edit=missing)).err)
+    return _unrefused[mode]
+
+
 def test_a_container_is_the_same_whatever_is_refused(make_box, mode, shape):
-    plain, box = make_box(mode), make_box(mode)
-    wanted = describe(plain.facts(rich), plain)
+    wanted, _, _ = unrefused(make_box, mode)
+    box = make_box(mode)
     refuse(box, shape)
     got = describe(box.facts(rich), box)
     for key, value in wanted.items():
@@ -83,13 +110,9 @@ def test_a_container_is_the_same_whatever_is_refused(make_box, mode, shape):
         assert got[key] == value, key
 
 
-def lost(box, container):
-    return set(box.state(container.id).get("degradations", []))
-
-
 def test_a_life_is_the_same_whatever_is_refused(make_box, mode, shape):
-    plain, box = make_box(mode), make_box(mode)
-    lost_anyway = lost(plain, plain.create("pause"))
+    _, lost_anyway, failure = unrefused(make_box, mode)
+    box = make_box(mode)
     refuse(box, shape)
     container = box.create("trap", "3", "10")
     assert container.status() == "created"
@@ -98,19 +121,34 @@ def test_a_life_is_the_same_whatever_is_refused(make_box, mode, shape):
     box.must("start", container.id)
     container.wait_for("ready")
     assert container.status() == "running"
+    box.fails("delete", container.id)
     box.must("kill", container.id, "USR1")
     container.wait_for("caught 10")
     container.wait_stopped()
     box.must("delete", container.id)
-    other = box.start("pause")
-    box.fails("delete", other.id)
-    box.must("delete", "--force", other.id)
+    box.must("delete", "--force", box.start("pause").id)
+    assert box.run(box.bundle(edit=missing)).err == failure
 
 
-def test_a_failure_is_the_same_whatever_is_refused(make_box, mode, shape):
-    def missing(config, _):
-        config["process"]["args"] = ["/bin/none"]
+@pytest.mark.parametrize("errno", ERRNOS)
+@pytest.mark.parametrize("call", ["mount", "umount2", "pivot_root", "unshare", "seccomp"])
+def test_what_cannot_be_done_without_is_named_with_the_cure(box, call, errno):
+    def with_filter(config, _):
+        config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["reboot"], "action": "SCMP_ACT_ERRNO"}]}
 
-    plain, box = make_box(mode), make_box(mode)
-    refuse(box, shape)
-    assert box.run(box.bundle(edit=missing)).err == plain.run(plain.bundle(edit=missing)).err
+    refuse(box, [f"{errno}:{call}"])
+    words = {"ENOSYS": "Function not implemented", "EPERM": "Operation not permitted"}[errno]
+    box.fails("run", "--bundle", box.bundle("exit", "0", edit=with_filter).path, box.new_id(),
+              says=[call if call != "seccomp" else "load the filter", "outer container", words])
+
+
+def test_a_pidfd_that_cannot_be_had_is_an_error(box):
+    path = os.path.join(box.dir, "socket")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        box.give(path)
+        server.listen()
+        refuse(box, ["EPERM:pidfd_open"])
+        box.fails("create", "--pidfd-socket", path, "--bundle", box.bundle("pause").path, box.new_id(),
+                  says=["--pidfd-socket", "pidfd_open"])

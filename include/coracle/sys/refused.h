@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 namespace coracle::sys {
 
 /// Whether `errnum`, the kernel's answer to the system call `number`, means that it cannot be had
@@ -9,5 +11,7 @@ namespace coracle::sys {
 [[nodiscard]] bool is_refused(long number, int errnum) noexcept;
 /// The same, without an answer to go by.
 [[nodiscard]] bool is_refused(long number) noexcept;
+/// For what has no fallback: the cause and the cure, to follow the name of the call; else empty.
+[[nodiscard]] std::string describe_refusal(long number, int errnum);
 
 } // namespace coracle::sys
