@@ -125,6 +125,43 @@ TEST_CASE("mount: a tree is cloned with or without what is mounted in it", "[sys
         "empty f ro rw ro rw");
 }
 
+TEST_CASE("mount: a change of a tree reaches every mount that can be reached", "[sys]") {
+    const TempDir temp;
+    temp.directory("from");
+    temp.directory("to");
+    check_unless_skipped(
+        run_with_mounts([&]() -> std::string {
+            const auto mount_on = [&](const std::string& name) {
+                temp.directory(name);
+                sys::attach(make_tmpfs({}, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME).get(),
+                            open_directory(temp.path(name)).get(), name);
+            };
+            mount_on("from");
+            mount_on("from/a b");
+            mount_on("from/a b/hidden");
+            mount_on("from/a b"); // covers the last two
+            mount_on("from/a b/deep");
+            mount_on("from/a b/deep/er");
+            const Fd tree = sys::clone_tree(AT_FDCWD, temp.path("from"), sys::TreeDepth::recursive);
+            sys::set_attributes(
+                tree.get(), {MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NODEV, MS_PRIVATE},
+                sys::TreeDepth::recursive, "to");
+            sys::attach(tree.get(), open_directory(temp.path("to")).get(), "to");
+            std::string text;
+            for (const char* name :
+                 {"to", "to/a b", "to/a b/deep", "to/a b/deep/er", "from/a b/deep/er"}) {
+                const unsigned long flags = flags_of(temp.path(name));
+                text += (flags & ST_RDONLY) != 0 ? "ro" : "rw";
+                text += (flags & ST_NOEXEC) != 0 ? " noexec" : "";
+                text += (flags & ST_NODEV) != 0 ? " nodev" : "";
+                text += (flags & ST_NOATIME) != 0 ? " noatime; " : "; ";
+            }
+            return text;
+        }),
+        "ro noexec noatime; ro noexec noatime; ro noexec noatime; "
+        "ro noexec noatime; rw nodev noatime; ");
+}
+
 TEST_CASE("mount: a locked attribute is not cleared", "[sys]") {
     check_unless_skipped(
         run_with_mounts([]() -> std::string {

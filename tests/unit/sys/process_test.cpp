@@ -114,12 +114,39 @@ TEST_CASE("pidfd: signals, the wait for the end, the status of the dead", "[sys]
     CHECK(sys::wait_for_exit(pidfd.get(), std::chrono::seconds(10)));
     CHECK(child.wait() == SIGKILL);
     CHECK(sys::try_send_signal(pidfd.get(), SIGKILL) == ESRCH);
+    CHECK(sys::wait_for_exit(pidfd.get(), std::chrono::milliseconds(0)));
     const std::optional<int> status = sys::find_exit_status(pidfd.get());
     if (status) { // from Linux 6.15
         CHECK(*status == SIGKILL);
     }
     CHECK(sys::try_open_pidfd(99999999, pidfd) != 0);
     CHECK_THROWS_AS(sys::wait_for_child(99999999), Error);
+}
+
+TEST_CASE("pidfd: a process goes on after its leader, and has ended as a zombie", "[sys]") {
+    Forked child([] {
+        pthread_t other{};
+        (void)::pthread_create(
+            &other, nullptr,
+            [](void*) -> void* {
+                for (;;) {
+                    (void)::pause();
+                }
+            },
+            nullptr);
+        (void)::syscall(SYS_exit, 0); // this thread alone
+    });
+    const Fd proc = sys::open_proc();
+    Fd pidfd;
+    REQUIRE(sys::try_open_pidfd(child.pid(), pidfd) == 0);
+    while (sys::find_process_stat(proc.get(), child.pid())->state != 'Z') {
+        (void)::usleep(1000);
+    }
+    CHECK_FALSE(sys::wait_for_exit(pidfd.get(), std::chrono::milliseconds(20)));
+    CHECK_FALSE(sys::find_exit_status(pidfd.get()));
+    CHECK(sys::try_send_signal(pidfd.get(), SIGKILL) == 0);
+    CHECK(sys::wait_for_exit(pidfd.get(), std::chrono::seconds(10)));
+    CHECK(sys::find_exit_status(pidfd.get()) == SIGKILL); // our child, not reaped yet
 }
 
 TEST_CASE("wait status: in words and as a shell's number", "[sys]") {
