@@ -103,13 +103,19 @@ def _host_objects(box, bundle_list):
     return found
 
 
-def spied_links(box, count, join):
+def spied_links(box, count, join, capabilities=None):
     """A21: a program in a pid namespace that `count` further containers join looks at the links of
     every process in it. `join(config, pid)` makes a configuration that joins its namespaces."""
-    watcher = box.start("watch-links")
+    def edit(config, _):
+        if capabilities:
+            config["process"]["capabilities"] = {name: capabilities for name in
+                                                 ("bounding", "effective", "permitted")}
+
+    watcher = box.start("watch-links", edit=edit)
     bundle = box.bundle("exit", "0", edit=lambda config, _: join(config, watcher.pid))
     for _ in range(count):
-        box.run_joined(bundle)
+        result = box.run(bundle)
+        assert result.rc == 0, result
     host = _host_objects(box, [watcher.bundle, bundle])
     state = os.path.join(box.runtime.root, watcher.id)
     host[_identity(state)] = state
@@ -141,7 +147,17 @@ def groups_given(box, additional, uid=0):
     return result, sorted(Facts(result.out).groups) if result.rc == 0 else None
 
 
-# ---- A13: the time that a hostile file costs
+# ---- A13: what a hostile file costs
+
+
+def without_home(make):
+    """Changes a bundle so that HOME is looked up, and `make(bundle, path)` makes etc/passwd."""
+    def edit(config, bundle):
+        path = os.path.join(bundle.rootfs, "etc/passwd")
+        os.unlink(path)
+        make(bundle, path)
+        config["process"]["env"] = ["PATH=/bin"]
+    return edit
 
 
 def seconds_of(box, bundle, tries=5):

@@ -94,6 +94,18 @@ def test_a11_a_sysctl_does_not_leave_its_namespace(box, key):
     assert [open(path, encoding="ascii").read() for path in paths] == before
 
 
+@pytest.mark.parametrize("value", ["1+kernel.core_pattern=|/evil", "1\nkernel.core_pattern=|/evil",
+                                   "1 ../../../kernel/core_pattern=|/evil", "1" * 70000])
+def test_a11_a_value_is_written_to_one_file_only(box, value):
+    paths = ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/shm_rmid_forced"]
+    before = [open(path, encoding="ascii").read() for path in paths]
+    bundle = box.bundle("exit", "0", edit=lambda config, _: config["linux"].update(
+        sysctl={"kernel.shm_rmid_forced": value}))
+    _, harm = attacks.attempt(box, bundle)
+    assert harm == []
+    assert [open(path, encoding="ascii").read() for path in paths] == before
+
+
 @pytest.mark.parametrize("kind", ["bind", "tmpfs"])
 @pytest.mark.parametrize("destination", ["/proc", "/proc/self", "/proc/self/attr", "/proc/sys",
                                          "/proc/1", "/proc/thread-self/attr/exec"])

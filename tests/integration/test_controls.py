@@ -8,6 +8,9 @@ import subprocess
 
 import pytest
 
+import attack_observers
+import attack_swaps
+import attack_trees
 import attacks
 
 RUNC = os.environ.get("CORACLE_RUNC", "/usr/sbin/runc")
@@ -58,3 +61,48 @@ def test_a24_fires_on_crun(control):
 
 def test_a02_does_not_fire_on_runc(control):
     assert attacks.proc_is_a_link(control(RUNC, "1.1.5"), "proc", "/evil/place") == []
+
+
+def test_a13_of_the_kernel_log_fires_on_runc(control):
+    """It reads /proc/kmsg for HOME, and waits there."""
+    box = control(RUNC, "1.1.5")
+    bundle = box.bundle("exit", "0", edit=attack_observers.without_home(
+        lambda _, path: os.symlink("/proc/kmsg", path)))
+    _, harm = attacks.attempt(box, bundle, timeout=attacks.SLOW)
+    assert any("no end after" in text for text in harm)
+
+
+def test_a18_fires_on_runc(control):
+    """Its tmpfs over the controllers of cgroup v1 can be written."""
+    harm = attack_observers.writable_sys(control(RUNC, "1.1.5"), ())
+    assert any("/sys/fs/cgroup" in text for text in harm), harm
+
+
+def test_a18_does_not_fire_on_crun(control):
+    assert attack_observers.writable_sys(control(CRUN, "1.8.1"), ("cgroup",)) == []
+
+
+def test_a19_fires_on_runc(control):
+    assert attack_swaps.exchanged_target(control(RUNC, "1.1.5"), 150, 50)
+
+
+def test_t04_fires_on_runc(control):
+    assert attack_swaps.exchanged_null(control(RUNC, "1.1.5"), 50)
+
+
+@pytest.mark.parametrize("path,version", [(RUNC, "1.1.5"), (CRUN, "1.8.1")])
+def test_a_link_for_dev_fires_on_both(control, path, version):
+    box = control(path, version)
+    assert attack_trees.hostile_path(box, "dev without a mount", "an absolute link")
+
+
+def test_a21_sees_the_host_if_it_may_trace(make_box):
+    """The watcher of A21 with CAP_SYS_PTRACE, which makes it the equal of who starts containers."""
+    box = make_box("root")
+
+    def join(config, pid):
+        next(n for n in config["linux"]["namespaces"] if n["type"] == "pid")["path"] = \
+            f"/proc/{pid}/ns/pid"
+
+    harm = attack_observers.spied_links(box, 50, join, ["CAP_SYS_PTRACE", "CAP_KILL"])
+    assert any("root of a process leads to /" in text for text in harm), harm
