@@ -66,26 +66,30 @@ def renamed_proc(box, count):
 
     bundle = box.bundle("facts", edit=edit)
     box.guest("swap", os.path.join(bundle.rootfs, "proc"), os.path.join(bundle.rootfs, "swapped"),
-              "20")
+              "200")
     bare = [facts for facts in outcomes(box, [bundle], count) if bare_proc(facts)]
     return [f"{len(bare)} without masks, such as {bare[0].all_mounts()}"] if bare else []
 
 
 def shared_proc(box, count):
-    """T3: two bundles share a volume, and /proc of both is a link into it. The directory that it
-    leads to is exchanged for another."""
+    """T3: two bundles share a volume, and /proc of both is a directory and a link into the volume
+    in turn. What the link leads to is exchanged for another directory."""
     shared = box.directory("shared")
     for name in ("one", "one/proc", "two", "two/proc", "two/proc/sys"):
         box.directory(f"shared/{name}")
 
     def edit(config, bundle):
         bundle.directory("evil")
-        bundle.symlink("proc", "/evil/one/proc")
+        bundle.directory("proc")
+        bundle.symlink("swapped", "/evil/one/proc")
         config["mounts"].insert(0, {"destination": "/evil", "type": "bind", "source": shared,
                                     "options": ["rbind"]})
 
     pair = [box.bundle("facts", edit=edit), box.bundle("facts", edit=edit)]
-    box.guest("swap", os.path.join(shared, "one"), os.path.join(shared, "two"), "20")
+    box.guest("swap", os.path.join(shared, "one"), os.path.join(shared, "two"), "50")
+    for bundle in pair:
+        box.guest("swap", os.path.join(bundle.rootfs, "proc"),
+                  os.path.join(bundle.rootfs, "swapped"), "500")
     bare = [facts for facts in outcomes(box, pair, count) if bare_proc(facts)]
     harm = [f"{len(bare)} without masks, such as {bare[0].all_mounts()}"] if bare else []
     return harm + [f"host: {text}" for text in box.canary.changes()]
