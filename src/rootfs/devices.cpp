@@ -70,7 +70,11 @@ Fd make_device_target(const sys::Parent& parent, const std::string& path) {
     if (errnum != 0 && errnum != EEXIST) {
         throw_system(errnum, "create " + printable(path) + " in the root file system");
     }
-    Fd target = sys::open_at(parent.directory.get(), parent.name, O_PATH | O_NOFOLLOW);
+    Fd target;
+    errnum = sys::try_open_at(parent.directory.get(), parent.name, O_PATH | O_NOFOLLOW, 0, target);
+    if (errnum != 0) {
+        throw_system(errnum, "open " + printable(path) + " in the root file system");
+    }
     mode_t mode = sys::stat_of(target.get(), path).st_mode;
     if (S_ISLNK(mode) || S_ISDIR(mode)) {
         throw_error(ErrorKind::denied, printable(path) +

@@ -33,7 +33,7 @@ Fd open_null() {
 /// since only an attached mount can be cloned.
 class DirectoryMask {
   public:
-    [[nodiscard]] Fd make(const std::string& name) {
+    [[nodiscard]] Fd make() {
         if (attached_) {
             return sys::clone_tree(attached_.get(), "", sys::TreeDepth::single);
         }
@@ -47,7 +47,7 @@ class DirectoryMask {
         std::string detail;
         int errnum = sys::try_make_filesystem(request, mount, detail);
         if (errnum != 0) {
-            throw_system(errnum, "mask " + printable(name) + ": mount tmpfs: " + detail);
+            throw_system(errnum, "mount tmpfs: " + detail);
         }
         return mount;
     }
@@ -117,8 +117,12 @@ void MountedTrees::require_in_place(const plan::RootfsPlan& plan) const {
             Fd found;
             int errnum = sys::try_open_in_root(root_fd_, step.destination, O_PATH,
                                                sys::Symlinks::refuse, found);
-            if (errnum != 0 ||
-                sys::mount_id_of(found.get()) != sys::mount_id_of(entry.tree.get())) {
+            bool absent = errnum == ENOENT || errnum == ELOOP || errnum == ENOTDIR;
+            if (errnum != 0 && !absent) {
+                throw_system(errnum,
+                             "open " + printable(step.destination) + " in the root file system");
+            }
+            if (absent || sys::mount_id_of(found.get()) != sys::mount_id_of(entry.tree.get())) {
                 throw_error(ErrorKind::denied,
                             printable(step.destination) +
                                 " in the root file system was replaced while it was set up");
@@ -127,37 +131,52 @@ void MountedTrees::require_in_place(const plan::RootfsPlan& plan) const {
     }
 }
 
+namespace {
+
+void mask_path(const MountedTrees& trees, const std::string& path, DirectoryMask& directory_mask,
+               Fd& null) {
+    Fd target = trees.find(clean_absolute(path));
+    if (!target) {
+        return;
+    }
+    if (S_ISDIR(sys::stat_of(target.get(), path).st_mode)) {
+        Fd mask = directory_mask.make();
+        sys::attach(mask.get(), target.get(), path);
+        directory_mask.keep(std::move(mask));
+        return;
+    }
+    if (!null) {
+        null = open_null();
+    }
+    Fd mask = sys::clone_tree(null.get(), "", sys::TreeDepth::single);
+    sys::attach(mask.get(), target.get(), path);
+}
+
+void make_path_readonly(const MountedTrees& trees, const std::string& path) {
+    Fd target = trees.find(clean_absolute(path));
+    if (!target) {
+        return;
+    }
+    Fd tree = sys::clone_tree(target.get(), "", sys::TreeDepth::recursive);
+    sys::set_attributes(tree.get(), {MOUNT_ATTR_RDONLY, 0, 0}, sys::TreeDepth::recursive, path);
+    sys::attach(tree.get(), target.get(), path);
+}
+
+} // namespace
+
 void mask_paths(const MountedTrees& trees, const std::vector<std::string>& paths) {
     Fd null;
     DirectoryMask directory_mask;
     for (const std::string& path : paths) {
-        Fd target = trees.find(clean_absolute(path));
-        if (!target) {
-            continue;
-        }
-        if (S_ISDIR(sys::stat_of(target.get(), path).st_mode)) {
-            Fd mask = directory_mask.make(path);
-            sys::attach(mask.get(), target.get(), path);
-            directory_mask.keep(std::move(mask));
-            continue;
-        }
-        if (!null) {
-            null = open_null();
-        }
-        Fd mask = sys::clone_tree(null.get(), "", sys::TreeDepth::single);
-        sys::attach(mask.get(), target.get(), path);
+        in_context([&] { return "mask " + printable(path); },
+                   [&] { mask_path(trees, path, directory_mask, null); });
     }
 }
 
 void make_paths_readonly(const MountedTrees& trees, const std::vector<std::string>& paths) {
     for (const std::string& path : paths) {
-        Fd target = trees.find(clean_absolute(path));
-        if (!target) {
-            continue;
-        }
-        Fd tree = sys::clone_tree(target.get(), "", sys::TreeDepth::recursive);
-        sys::set_attributes(tree.get(), {MOUNT_ATTR_RDONLY, 0, 0}, sys::TreeDepth::recursive, path);
-        sys::attach(tree.get(), target.get(), path);
+        in_context([&] { return "make read-only " + printable(path); },
+                   [&] { make_path_readonly(trees, path); });
     }
 }
 
