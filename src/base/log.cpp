@@ -3,6 +3,7 @@
 #include "base/utf8_private.h"
 #include "coracle/base/text.h"
 
+#include <cerrno>
 #include <ctime>
 #include <unistd.h>
 
@@ -34,8 +35,10 @@ std::string make_plain_line(std::string_view message) {
 }
 
 void write_line(int fd, const std::string& line) noexcept {
-    const ssize_t written = ::write(fd, line.data(), line.size());
-    (void)written;
+    ssize_t written = -1;
+    do {
+        written = ::write(fd, line.data(), line.size());
+    } while (written < 0 && errno == EINTR);
 }
 
 bool is_standard_error(int fd) noexcept {

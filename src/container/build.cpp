@@ -43,11 +43,16 @@ void write_spec(const SpecOptions& options) {
         throw_system(errnum, "create " + printable(options.file));
     }
     sys::write_all(file.get(), text, options.file);
+    sys::close_written(std::move(file), options.file);
 }
 
 void prepare_process() {
     // A caller that ignores it would make the kernel reap our children before we can.
     (void)::signal(SIGCHLD, SIG_DFL);
+    // Errors like others, so that nothing stays half made: EFBIG of RLIMIT_FSIZE, and EPIPE of a
+    // standard stream that nobody reads any more. Init resets what is ignored.
+    (void)::signal(SIGXFSZ, SIG_IGN);
+    (void)::signal(SIGPIPE, SIG_IGN);
     sys::require_standard_streams();
     host::require_not_privileged_by_file();
 }

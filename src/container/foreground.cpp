@@ -38,6 +38,13 @@ std::optional<int> reap(pid_t init, Orphans orphans) {
     for (;;) {
         int status = 0;
         pid_t pid = ::waitpid(orphans == Orphans::adopt ? -1 : init, &status, WNOHANG);
+        int saved = errno;
+        if (pid < 0 && saved == EINTR) {
+            continue;
+        }
+        if (pid < 0 && !(saved == ECHILD && result)) { // SIGCHLD will not come again
+            throw_system(saved, "wait for the container's init");
+        }
         if (pid <= 0) {
             return result;
         }
@@ -75,8 +82,15 @@ std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int co
 void end_orphans() {
     constexpr int rounds = 1000;
     for (int round = 0; round < rounds; ++round) {
-        for (pid_t child : sys::find_children()) {
-            (void)::kill(child, SIGKILL);
+        try {
+            for (pid_t child : sys::find_children()) {
+                (void)::kill(child, SIGKILL);
+            }
+        } catch (const Error&) { // catch: the next round asks again; the last one gives up
+            if (round + 1 < rounds) {
+                continue;
+            }
+            throw;
         }
         if (::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) {
             return;

@@ -162,7 +162,9 @@ ContainerDir ContainerDir::create(const StateRoot& root, const std::string& id) 
         throw_error(ErrorKind::wrong_state, "container " + id + " was deleted while it was made");
     }
     // Deleted and made anew by another between mkdir and lock: then it is that one's.
-    if (!sys::list_directory(dir.fd_.get()).empty()) {
+    bool is_empty = in_context([&] { return "state directory of " + id; },
+                               [&] { return sys::list_directory(dir.fd_.get()).empty(); });
+    if (!is_empty) {
         throw_error(ErrorKind::wrong_state, "container with given ID already exists: " + id);
     }
     return dir;
@@ -200,8 +202,12 @@ void ContainerDir::unlock() const noexcept {
 
 bool ContainerDir::is_locked_by_another() const {
     Fd probe;
-    if (try_open_directory(root_.get(), id_, probe) != 0) {
+    int errnum = try_open_directory(root_.get(), id_, probe);
+    if (errnum == ENOENT) {
         return false;
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "state directory of " + id_);
     }
     return !sys::lock_exclusively(probe.get(), std::chrono::seconds(0));
 }

@@ -49,8 +49,12 @@ void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
         throw_system(errnum, "send Start to init");
     }
     std::optional<Received> accepted = receive_answer(gate);
-    if (!accepted) { // init has let another client in, or has ended
-        require_gone_on(sys::open_proc().get(), pid, pidfd, Stage::gate);
+    if (!accepted) { // init has let another client in, has ended, or could not read
+        sys::Fd proc = sys::open_proc();
+        require_gone_on(proc.get(), pid, pidfd, Stage::gate);
+        if (find_stage_name(proc.get(), pid) == name_of(Stage::gate)) {
+            throw_error(ErrorKind::system, "init has not taken it and waits on: start it again");
+        }
         throw_nobody_waits();
     }
     if (!std::holds_alternative<Accepted>(accepted->message) || receive_answer(gate)) {

@@ -71,9 +71,11 @@ void join_keyring(Work& work) {
         throw_system(errnum, "make a session keyring (raise kernel.keys.maxkeys, or give "
                              "--no-new-keyring)");
     }
-    if (errnum != 0 && errnum != ENOSYS) { // ENOSYS: the kernel has no keyrings
+    if (errnum == EPERM || errnum == EACCES) { // the filter of an outer container, or an LSM
         work.degraded.push_back(
             {"session keyring", std::string("the caller's is kept: ") + describe_errno(errnum)});
+    } else if (errnum != 0 && errnum != ENOSYS) { // ENOSYS: the kernel has no keyrings
+        throw_system(errnum, "make a session keyring (--no-new-keyring keeps the caller's)");
     }
 }
 
@@ -176,20 +178,18 @@ void become_payload_user(Work& work) {
     }
 }
 
-/// The connection of a client that has said Start. One that connects and leaves, such as `state`,
-/// opens nothing.
-Fd wait_for_client(const Fd& gate) {
+/// A client that has said Start. One that connects and leaves, such as `state`, opens nothing.
+ChildEnd wait_for_client(const Fd& gate) {
     constexpr std::chrono::milliseconds patience{200};
     for (;;) {
-        Fd connection = sys::accept_connection(gate.get());
-        ChildEnd client(sys::duplicate(connection.get()));
-        if (sys::wait_readable(client.fd(), -1, patience) == sys::Ready::neither) {
-            continue;
-        }
+        ChildEnd client(sys::accept_connection(gate.get()));
         try {
+            if (sys::wait_readable(client.fd(), -1, patience) == sys::Ready::neither) {
+                continue;
+            }
             std::optional<Received> received = client.receive_short();
             if (received && std::holds_alternative<Start>(received->message)) {
-                return connection;
+                return client;
             }
         } catch (const Error&) { // catch: no client of ours; the gate stays for others
             continue;
@@ -210,7 +210,7 @@ void wait_at_gate(Work& work) {
         return;
     }
     work.channel.close();
-    work.channel = ChildEnd(wait_for_client(work.gate));
+    work.channel = wait_for_client(work.gate);
     work.gate.reset();
 }
 

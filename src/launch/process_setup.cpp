@@ -71,8 +71,11 @@ void reset_signals(std::uint64_t ignored) {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; ++number) {
-        if ((ignored >> static_cast<unsigned>(number - 1) & 1U) != 0) {
-            (void)::sigaction(number, &action, nullptr);
+        bool wanted = (ignored >> static_cast<unsigned>(number - 1) & 1U) != 0;
+        // EINVAL: 32 and 33, which the C library keeps to itself.
+        if (wanted && ::sigaction(number, &action, nullptr) != 0 && errno != EINVAL) {
+            int saved = errno;
+            throw_system(saved, "reset signal " + std::to_string(number));
         }
     }
     sigset_t none;
@@ -167,8 +170,11 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
             home = find_home(sys::read_regular_file(etc.get(), "passwd", max_passwd_bytes),
                              process.uid);
         }
-    } catch (const Error&) { // catch: an image without a usable passwd has the home "/"
-        home.clear();
+    } catch (const Error& error) { // catch: an image without a usable passwd has the home "/"
+        constexpr std::array<int, 7> of_image{0, ENOENT, ENOTDIR, ELOOP, EACCES, ENXIO, EISDIR};
+        if (std::find(of_image.begin(), of_image.end(), error.errnum()) == of_image.end()) {
+            throw;
+        }
     }
     bool usable = home.starts_with('/') && home.find('\0') == std::string::npos;
     env.push_back("HOME=" + (usable ? home : std::string("/")));

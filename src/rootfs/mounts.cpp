@@ -40,8 +40,8 @@ bool may_cover_in_proc(const std::string& destination) {
 /// /proc holds procfs or nothing, and nothing but known files lies over a part of it.
 /// CVE-2019-16884, CVE-2019-19921.
 void require_safe_for_proc(int tree, int target, const plan::MountStep& step) {
-    bool is_procfs = sys::filesystem_magic_of(tree) == PROC_SUPER_MAGIC;
-    bool on_procfs = sys::filesystem_magic_of(target) == PROC_SUPER_MAGIC;
+    bool is_procfs = sys::filesystem_magic_of(tree, step.destination) == PROC_SUPER_MAGIC;
+    bool on_procfs = sys::filesystem_magic_of(target, step.destination) == PROC_SUPER_MAGIC;
     if (step.destination == "/proc" ? !is_procfs
                                     : on_procfs && !may_cover_in_proc(step.destination)) {
         throw_error(ErrorKind::denied, printable(step.destination) +

@@ -13,7 +13,11 @@
 namespace coracle::sys {
 
 std::vector<std::string> list_directory(int dir_fd) {
-    Fd copy = open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY);
+    Fd copy;
+    int errnum = try_open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0, copy);
+    if (errnum != 0) {
+        throw_system(errnum, "open a directory to read it");
+    }
     DIR* stream = ::fdopendir(copy.get());
     if (stream == nullptr) {
         int saved = errno;

@@ -97,6 +97,14 @@ void write_all(int fd, std::string_view data, const std::string& name) {
     }
 }
 
+void close_written(Fd fd, const std::string& name) {
+    int result = ::close(fd.release());
+    int saved = errno;
+    if (result != 0 && saved != EINTR) { // EINTR: Linux has closed it all the same
+        throw_system(saved, "close " + printable(name));
+    }
+}
+
 bool try_copy_range(int from, off_t offset, std::size_t size, int to) {
     for (std::size_t left = size; left > 0;) {
         ssize_t done = ::sendfile(to, from, &offset, left);
@@ -145,6 +153,7 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
     Fd fd = open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     try {
         write_all(fd.get(), data, name);
+        close_written(std::move(fd), name);
         if (::renameat(dir_fd, temporary.c_str(), dir_fd, name.c_str()) != 0) {
             int saved = errno;
             throw_system(saved, "rename " + printable(temporary) + " to " + printable(name));

@@ -110,7 +110,7 @@ int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::strin
     if (errnum != 0) {
         detail = read_context_log(context.get());
         if (detail.empty()) {
-            detail = object;
+            detail = object.empty() ? "fsconfig: create" : object;
         }
         return errnum;
     }
@@ -272,11 +272,15 @@ std::uint64_t mount_id_of(int fd) {
     return *id;
 }
 
-long filesystem_magic_of(int fd) {
+long filesystem_magic_of(int fd, const std::string& name) {
     struct statfs status {};
-    if (::fstatfs(fd, &status) != 0) {
+    int result = -1;
+    do {
+        result = ::fstatfs(fd, &status);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) {
         int saved = errno;
-        throw_system(saved, "fstatfs");
+        throw_system(saved, "file system of " + printable(name) + ": fstatfs");
     }
     return static_cast<long>(status.f_type);
 }

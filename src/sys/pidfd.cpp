@@ -86,12 +86,17 @@ int try_send_signal(int pidfd, int signal) noexcept {
 
 namespace {
 
-bool poll_once(int pidfd, std::chrono::milliseconds limit) noexcept {
+bool poll_once(int pidfd, std::chrono::milliseconds limit) {
     struct pollfd entry {
         pidfd, POLLIN, 0
     };
     if (!is_process_directory(pidfd)) {
-        return ::poll(&entry, 1, static_cast<int>(limit.count())) > 0;
+        int ready = ::poll(&entry, 1, static_cast<int>(limit.count()));
+        int saved = errno;
+        if (ready < 0 && saved != EINTR) {
+            throw_system(saved, "wait for the end of a process: poll");
+        }
+        return ready > 0;
     }
     constexpr std::chrono::milliseconds pause{5};
     bool ended = has_ended(pidfd);

@@ -17,13 +17,23 @@
 
 namespace coracle::sys {
 
+namespace {
+
+[[noreturn]] void throw_no_process(int errnum) {
+    throw_system(errnum, errnum == EAGAIN ? "clone (RLIMIT_NPROC of the user, pids.max of the "
+                                            "cgroup or kernel.threads-max is reached)"
+                                          : "clone");
+}
+
+} // namespace
+
 pid_t clone_process() {
     // Not clone3(2): nothing of it is needed, and outer containers answer it with ENOSYS. Not
     // fork(2): its handlers are for threads. The arguments besides the flags are 0 in any order.
     long pid = ::syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
     if (pid < 0) {
         int saved = errno;
-        throw_system(saved, "clone");
+        throw_no_process(saved);
     }
     return static_cast<pid_t>(pid);
 }
@@ -38,7 +48,7 @@ pid_t start_sibling(int (*role)(void*), void* argument) {
     pid_t pid = ::clone(role, top, CLONE_VM | CLONE_VFORK | CLONE_PARENT, argument);
     if (pid < 0) {
         int saved = errno;
-        throw_system(saved, "clone");
+        throw_no_process(saved);
     }
     return pid;
 }

@@ -18,7 +18,7 @@ namespace coracle::sys {
 
 Fd open_proc() {
     Fd proc = open_at(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
-    if (filesystem_magic_of(proc.get()) != PROC_SUPER_MAGIC) {
+    if (filesystem_magic_of(proc.get(), "/proc") != PROC_SUPER_MAGIC) {
         throw_error(ErrorKind::unsupported, "/proc: procfs is not mounted there");
     }
     return proc;
@@ -99,9 +99,14 @@ std::string read_boot_id(int proc_fd) {
 std::vector<pid_t> find_children() {
     std::vector<pid_t> children;
     std::string pid = std::to_string(::getpid());
+    std::string path = "/proc/self/task/" + pid + "/children";
     Fd file;
-    if (try_open_at(AT_FDCWD, "/proc/self/task/" + pid + "/children", O_RDONLY, 0, file) != 0) {
+    int errnum = try_open_at(AT_FDCWD, path, O_RDONLY, 0, file);
+    if (errnum == ENOENT) {
         return children;
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "open " + path);
     }
     std::string text = read_all(file.get(), std::size_t{1} << 20, "/proc/self/task/children");
     for (std::string_view word : split(text, ' ')) {

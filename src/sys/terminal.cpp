@@ -27,7 +27,7 @@ void require_device(int fd, unsigned first_major, unsigned last_major, const cha
 } // namespace
 
 Pty open_pty(int pts_directory) {
-    if (filesystem_magic_of(pts_directory) != DEVPTS_SUPER_MAGIC) {
+    if (filesystem_magic_of(pts_directory, "/dev/pts") != DEVPTS_SUPER_MAGIC) {
         throw_error(ErrorKind::invalid_config,
                     "process.terminal needs a mount of type devpts at /dev/pts");
     }
@@ -77,8 +77,11 @@ void make_controlling_terminal(int terminal) {
     }
 }
 
-void start_session() noexcept {
-    (void)::setsid(); // EPERM: leads a session or group already
+void start_session() {
+    if (::setsid() < 0) {
+        int saved = errno;
+        throw_system(saved, "start a session: setsid");
+    }
 }
 
 RawMode::RawMode(int terminal) noexcept : terminal_(terminal) {

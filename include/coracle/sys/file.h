@@ -29,6 +29,9 @@ namespace coracle::sys {
 
 /// Writes all of `data`. Throws: system, naming `name`.
 void write_all(int fd, std::string_view data, const std::string& name);
+/// Closes a file that was written: some file systems tell only then that it has no room.
+/// Throws: system. Source: close(2), NOTES.
+void close_written(Fd fd, const std::string& name);
 
 /// Copies `size` bytes at `offset` of one file to the current offset of another inside the kernel.
 /// False, with nothing written, if the kernel does not do that. Throws: system if it stops midway.

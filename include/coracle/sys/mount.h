@@ -66,6 +66,6 @@ void move_into(int root_fd);
 [[nodiscard]] std::uint64_t mount_id_of(int fd);
 
 /// The f_type of an fd's filesystem. Throws: system. Source: fstatfs(2).
-[[nodiscard]] long filesystem_magic_of(int fd);
+[[nodiscard]] long filesystem_magic_of(int fd, const std::string& name);
 
 } // namespace coracle::sys

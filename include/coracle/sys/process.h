@@ -29,7 +29,7 @@ namespace coracle::sys {
 [[nodiscard]] int exit_fd_of(int pidfd) noexcept;
 /// The errno, or 0. Source: pidfd_send_signal(2); kill(2) where it is refused.
 [[nodiscard]] int try_send_signal(int pidfd, int signal) noexcept;
-/// Whether the process has ended within `limit`; a zombie has ended.
+/// Whether the process has ended within `limit`; a zombie has ended. Throws: system.
 [[nodiscard]] bool wait_for_exit(int pidfd, std::chrono::milliseconds limit);
 /// How a process has ended: its wait status, if the kernel tells. A child is not reaped by this; of
 /// another's child it is known once that one has reaped it.

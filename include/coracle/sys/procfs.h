@@ -37,7 +37,7 @@ struct ProcessStat {
 [[nodiscard]] std::string proc_path(pid_t pid, const char* name);
 
 /// The children of this process, which has one thread; none if the kernel was built without the
-/// file. Source: /proc/PID/task/TID/children, CONFIG_PROC_CHILDREN.
+/// file. Throws: system. Source: /proc/PID/task/TID/children, CONFIG_PROC_CHILDREN.
 [[nodiscard]] std::vector<pid_t> find_children();
 
 /// The number of threads of this process. Throws: system.

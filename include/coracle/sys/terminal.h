@@ -26,8 +26,8 @@ void copy_window_size(int from, int to) noexcept;
 /// Runs in: init, after setsid. Throws: system.
 void make_controlling_terminal(int terminal);
 
-/// Starts a new session; a process that leads one already keeps it.
-void start_session() noexcept;
+/// Starts a new session. Throws: system; EPERM if the process leads a session or group already.
+void start_session();
 
 /// Puts a terminal in raw mode until it goes out of scope.
 class RawMode {

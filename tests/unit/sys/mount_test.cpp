@@ -59,7 +59,7 @@ TEST_CASE("mount: a new filesystem, attached by fd with its attributes", "[sys]"
             sys::attach(mount.get(), open_directory(temp.path()).get(), "it");
             const Fd root = open_directory(temp.path());
             std::string text =
-                sys::filesystem_magic_of(root.get()) == TMPFS_MAGIC ? "tmpfs " : "other ";
+                sys::filesystem_magic_of(root.get(), "/") == TMPFS_MAGIC ? "tmpfs " : "other ";
             text += sys::mount_id_of(root.get()) == sys::mount_id_of(mount.get()) ? "same " : "- ";
             text += sys::mount_id_of(root.get()) == sys::mount_id_of(temp.fd()) ? "- " : "new ";
             text += std::to_string(sys::stat_of(root.get(), "r").st_mode & 07777U);
@@ -240,6 +240,7 @@ TEST_CASE("namespaces: a loopback that is up, a limit that is named", "[sys]") {
                              sys::unshare_namespaces(CLONE_NEWUTS);
                              return "made";
                          }),
-                         "error: make new namespaces (uts) (a limit in "
-                         "/proc/sys/user/max_*_namespaces is reached): No space left on device");
+                         "error: make new namespaces (uts) (user.max_uts_namespaces of this or an "
+                         "outer user namespace is reached: raise it with sysctl(8)): No space left "
+                         "on device");
 }

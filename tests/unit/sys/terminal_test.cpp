@@ -98,7 +98,6 @@ TEST_CASE("controlling terminal: of the new session, and its three streams", "[s
     CHECK(run_forked([&]() -> std::string {
               const Fd answer = sys::duplicate(1);
               sys::start_session();
-              sys::start_session(); // leads one already
               sys::make_controlling_terminal(pty->peer.get());
               std::string text;
               for (int stream = 0; stream <= 2; ++stream) {
