@@ -9,6 +9,7 @@ file within a second, and the same id must be usable again.
 Prints `VERB: N points, M with residue` and the points with residue; exits 1 if there are any."""
 
 import argparse
+import contextlib
 import os
 import random
 import re
@@ -19,8 +20,8 @@ import tempfile
 import harness
 import residue
 
-KILL_AT = os.path.abspath(os.environ.get(
-    "CORACLE_KILL_AT", os.path.join(os.path.dirname(harness.GUEST), "coracle-kill-at")))
+INJECT = os.path.abspath(os.environ.get(
+    "CORACLE_INJECT", os.path.join(os.path.dirname(harness.GUEST), "coracle-inject")))
 VERBS = ("create", "start", "run", "kill", "delete", "delete --force")
 TIME = 10.0
 
@@ -36,12 +37,18 @@ def system_call_names():
 
 
 class Point:
-    """The `index`-th system call of process `role`."""
+    """The `index`-th system call of process `role`. `loading`: of the loader or the C library,
+    before anything of the runtime's own."""
 
-    def __init__(self, role, index, number, names):
+    def __init__(self, role, index, number, names, loading):
+        self.loading = loading
         self.role = int(role)
         self.index = int(index)
-        self.name = names.get(int(number), number)
+        self.names = names
+        self.set_number(int(number))
+
+    def set_number(self, number):
+        self.name = self.names.get(number, str(number))
 
     def __str__(self):
         return f"process {self.role}, call {self.index} ({self.name})"
@@ -57,9 +64,12 @@ class Study:
         self.bundle = box.bundle("exit", "0") if verb == "run" else box.bundle("pause")
         self.pid_file = box.pid_file()
         self.id = box.new_id()
+        self.prepared = None
         self.watched = None
-        self.killed = False
+        self.reached = None  # the number of the system call that the tracer has come to
         self.missed = 0
+        self.traced_out = os.path.join(box.dir, f"traced-{self.id}.out")
+        self.traced_err = os.path.join(box.dir, f"traced-{self.id}.err")
 
     def _args(self):
         if self.verb in ("create", "run"):
@@ -75,7 +85,8 @@ class Study:
             os.unlink(self.pid_file)
         if self.verb in ("create", "run"):
             return
-        box.must("create", "--pid-file", self.pid_file, "--bundle", self.bundle.path, self.id)
+        self.prepared = box.must("create", "--pid-file", self.pid_file, "--bundle",
+                                 self.bundle.path, self.id)
         with open(self.pid_file, encoding="ascii") as file:
             self.watched = int(file.read())
         if self.verb in ("kill", "delete --force"):
@@ -85,19 +96,23 @@ class Study:
         """Runs the verb under the tracer; for start the waiting init is traced too, by root."""
         runtime = self.box.runtime
         other = [str(self.watched)] if self.verb == "start" and os.geteuid() == 0 else []
-        command = [KILL_AT, *how, *other, "--", *runtime.argv(*self._args())]
-        path = os.path.join(self.box.dir, "traced")
-        with open(path, "wb") as out:
+        command = [INJECT, *how, *other, "--", *runtime.argv(*self._args())]
+        for path in (self.traced_out, self.traced_err):
+            if os.path.exists(path):
+                os.unlink(path)  # an earlier container may still write into it
+        with open(self.traced_out, "wb") as out, open(self.traced_err, "wb") as err:
             os.fchmod(out.fileno(), 0o666)
-            process = runtime.popen(command, out, out)
+            os.fchmod(err.fileno(), 0o666)
+            process = runtime.popen(command, out, err)
             try:
                 status = process.wait(TIME)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
                 status = None
-        with open(path, "rb") as text:
-            self.killed = b"kill-at: killed\n" in text.read()
+        with open(self.traced_err, encoding="utf-8", errors="replace") as text:
+            said = re.search(r"^inject: done: (\d+)$", text.read(), re.MULTILINE)
+        self.reached = int(said.group(1)) if said else None
         return status
 
     def points(self):
@@ -108,29 +123,35 @@ class Study:
         os.chmod(path, 0o666)
         rc = self._traced("count", path)
         assert rc == 0, f"{self.verb} failed under the tracer: {rc}"
-        names, found, payload = system_call_names(), [], set()
+        names, found, loading = system_call_names(), [], set()
         program = os.path.basename(self.box.runtime.path)
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 role, second, rest = line.rstrip("\n").split(" ", 2)
                 if second == "exec":
-                    if rest.endswith("/guest"):
-                        payload.add(role)
+                    loading.add(role)
                     if role == "0" and os.path.basename(rest) == program:
                         found = []  # what came before was setpriv or the like
-                elif role not in payload:
-                    found.append(Point(role, second, rest, names))
+                else:
+                    if names.get(int(rest)) == "fcntl":  # each program's first own call
+                        loading.discard(role)
+                    found.append(Point(role, second, rest, names, role in loading))
         self.box.must("delete", "--force", self.id)
         assert not residue.wait_for_none(self.box.leavings), "left without any kill"
         return found
 
     def attempt(self, point):
         """Kills at `point`, removes by force; returns what stays or does not work."""
-        box, harm = self.box, []
+        harm = []
         self._prepare()
-        if self._traced(str(point.role), str(point.index)) is None:
+        if self._traced(f"kill:{point.role}", str(point.index)) is None:
             harm.append(f"the verb did not end within {TIME} s")
-        self.missed += not self.killed
+        self.missed += self.reached is None
+        return harm + self._clean() + self._again()
+
+    def _clean(self):
+        """Removes by force; returns what stays."""
+        box, harm = self.box, []
         try:
             result = box.call("delete", "--force", self.id, timeout=TIME)
             if result.rc != 0:
@@ -141,7 +162,7 @@ class Study:
         harm += left
         if left:
             residue.end_processes(box.processes())
-        return harm + self._again()
+        return harm
 
     def _again(self):
         harm = []
@@ -180,29 +201,41 @@ def study_verb(box, verb, sample=None, seed=1, progress=None):
     return bad, len(points), study.missed
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def make_parser(description, verbs):
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--user", action="store_const", const="user", dest="mode", default="user")
     parser.add_argument("--root", action="store_const", const="root", dest="mode")
-    parser.add_argument("--verb", action="append", choices=VERBS)
+    parser.add_argument("--verb", action="append", choices=verbs)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
-    options = parser.parse_args()
+    return parser
+
+
+@contextlib.contextmanager
+def session(options, parser):
+    """A function that makes boxes, and one that shows the progress."""
     if options.mode == "root" and os.geteuid() != 0:
         parser.error("--root needs to be started as root")
     harness.become_subreaper()
-    total = 0
-    with tempfile.TemporaryDirectory(prefix="coracle-kill-") as session:
-        os.chmod(session, 0o755)
-        runtime = harness.reachable(harness.RUNTIME, session)
+    with tempfile.TemporaryDirectory(prefix="coracle-points-") as directory:
+        os.chmod(directory, 0o755)
+        runtime = harness.reachable(harness.RUNTIME, directory)
 
         def progress(number, point):
             if options.verbose:
                 print(f"  {number}: {point}", file=sys.stderr, flush=True)
 
+        yield (lambda: harness.Box(options.mode, directory, runtime)), progress
+
+
+def main():
+    parser = make_parser(__doc__.splitlines()[0], VERBS)
+    options = parser.parse_args()
+    total = 0
+    with session(options, parser) as (make_box, progress):
         for verb in options.verb or VERBS:
-            box = harness.Box(options.mode, session, runtime)
+            box = make_box()
             bad, count, missed = study_verb(box, verb, options.sample, options.seed, progress)
             print(f"{verb}: {count} points, {len(bad)} with residue"
                   + (f" ({missed} not reached)" if missed else ""), flush=True)

@@ -225,9 +225,10 @@ def asan_unit(context):
 
 def asan_integration(context):
     """the same containers under the sanitizers"""
-    # The leak sanitizer cannot work under the tracer of the kill-point tests.
+    # The leak sanitizer cannot work under the tracer of the kill and fault points.
     return run_pytest(context, context.asan, "integration",
-                      ["--ignore=integration/test_kill_points.py", "-m", "not fallback", "-k",
+                      ["--ignore=integration/test_kill_points.py",
+                       "--ignore=integration/test_fault_points.py", "-m", "not fallback", "-k",
                        "not test_a20", "integration"], SANITIZER_ENV)
 
 

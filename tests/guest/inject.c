@@ -1,19 +1,26 @@
-/* coracle-kill-at: runs a program and kills one of its processes before one system call.
+/* coracle-inject: runs a program and kills one of its processes before one system call, or lets
+   that call fail.
 
-   kill-at count FILE [PID] -- PROGRAM...     writes "ROLE INDEX NUMBER" for each system call, and
+   inject count FILE [PID] -- PROGRAM...      writes "ROLE INDEX NUMBER" for each system call, and
                                               "ROLE exec PATH" for each execve
-   kill-at ROLE INDEX [PID] -- PROGRAM...     SIGKILL to process ROLE at entry to call INDEX,
-                                              and says "kill-at: killed" on stderr
+   inject kill:ROLE INDEX [PID] -- PROGRAM... SIGKILL to process ROLE at entry to call INDEX
+   inject ERRNO:ROLE INDEX [PID] -- PROGRAM...
+                                              that call is not made and fails with the errno, a
+                                              number; ERRNO+: and so do all later calls of its kind
 
    ROLE counts the processes in the order of their appearance: 0 is PROGRAM; with PID, 1 is that
-   process, which is traced too. Exits as PROGRAM does and lets all other processes go on.
+   process, which is traced too. Exits as PROGRAM does and lets all other processes go on; so it
+   does with one that executes .../guest, the payload. Says "inject: done: NUMBER" on stderr when it
+   has come to the call.
    strace's inject counts per process but cannot name one, so a kill there hits several. */
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,17 +32,21 @@ static struct {
     pid_t pid;
     long calls;
     int counting;
+    int failing; /* between the entry to a call that is not made and its exit */
 } roles[most_roles];
 static int role_count;
 static FILE* record;
-static int kill_role = -1;
-static long kill_index = -1;
+static int chosen_role = -1;
+static long chosen_index = -1;
+static int failure; /* the errno; 0 kills */
+static int repeats; /* later calls of that kind fail too */
+static long failing_number = -1;
 
 static const unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
                                      PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
 
 static int die(const char* what) {
-    fprintf(stderr, "kill-at: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "inject: %s: %s\n", what, strerror(errno));
     exit(125);
 }
 
@@ -49,6 +60,7 @@ static int role_of(pid_t pid) {
     }
     roles[role_count].pid = pid;
     roles[role_count].calls = 0;
+    roles[role_count].failing = 0;
     roles[role_count].counting = role_count > 0;
     return role_count++;
 }
@@ -57,29 +69,50 @@ static void go_on(pid_t pid, int number) {
     ptrace(PTRACE_SYSCALL, pid, 0, (long)number);
 }
 
+/* x86-64: PTRACE_SET_SYSCALL_INFO, which would serve every machine, is from Linux 6.16. */
+static void set_register(pid_t pid, size_t place, long value) {
+    if (ptrace(PTRACE_POKEUSER, pid, place, value) != 0)
+        die("change a call");
+}
+
 static void at_system_call(pid_t pid, int role) {
     struct ptrace_syscall_info info;
     long size = ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
+    if (size > 0 && info.op == PTRACE_SYSCALL_INFO_EXIT && roles[role].failing) {
+        roles[role].failing = 0;
+        set_register(pid, offsetof(struct user, regs.rax), -failure);
+    }
     if (size <= 0 || info.op != PTRACE_SYSCALL_INFO_ENTRY || !roles[role].counting)
         return;
     long index = ++roles[role].calls;
+    long number = (long)info.entry.nr;
     if (record)
-        fprintf(record, "%d %ld %llu\n", role, index, (unsigned long long)info.entry.nr);
-    if (role == kill_role && index == kill_index) {
-        fputs("kill-at: killed\n", stderr);
+        fprintf(record, "%d %ld %ld\n", role, index, number);
+    if (role != chosen_role || (index != chosen_index && number != failing_number))
+        return;
+    if (index == chosen_index)
+        fprintf(stderr, "inject: done: %ld\n", number);
+    if (failure == 0) {
         kill(pid, SIGKILL);
+        return;
     }
+    failing_number = repeats ? number : -1;
+    roles[role].failing = 1;
+    set_register(pid, offsetof(struct user, regs.orig_rax), -1); /* no such call: not made */
 }
 
-static void at_exec(pid_t pid, int role) {
+/* Whether the process is still of interest. */
+static int at_exec(pid_t pid, int role) {
     roles[role].counting = 1;
-    char link[64];
     char path[4096];
+    char link[64];
     snprintf(link, sizeof link, "/proc/%d/exe", pid);
     ssize_t length = readlink(link, path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
     if (record)
         fprintf(record, "%d exec %s\n", role, path);
+    const char* name = strrchr(path, '/');
+    return !name || strcmp(name, "/guest") != 0;
 }
 
 /* Stops a process that waits or runs, so that its system calls can be seen from here on. */
@@ -137,16 +170,17 @@ static int follow(pid_t child) {
         } else if (event == PTRACE_EVENT_STOP && number != SIGTRAP) {
             ptrace(PTRACE_LISTEN, pid, 0, 0); /* stopped by a signal: it stays so */
         } else {
-            if (event == PTRACE_EVENT_EXEC)
-                at_exec(pid, role);
-            go_on(pid, event ? 0 : number);
+            if (event == PTRACE_EVENT_EXEC && !at_exec(pid, role))
+                ptrace(PTRACE_DETACH, pid, 0, 0);
+            else
+                go_on(pid, event ? 0 : number);
         }
     }
 }
 
 int main(int argc, char** argv) {
     if (argc < 5) {
-        fprintf(stderr, "usage: kill-at (count FILE | ROLE INDEX) [PID] -- PROGRAM...\n");
+        fprintf(stderr, "usage: inject (count FILE | WHAT:ROLE INDEX) [PID] -- PROGRAM...\n");
         return 125;
     }
     if (strcmp(argv[1], "count") == 0) {
@@ -154,13 +188,20 @@ int main(int argc, char** argv) {
         if (!record)
             die(argv[2]);
     } else {
-        kill_role = atoi(argv[1]);
-        kill_index = atol(argv[2]);
+        const char* colon = strchr(argv[1], ':');
+        if (!colon) {
+            errno = EINVAL;
+            die(argv[1]);
+        }
+        failure = atoi(argv[1]); /* "kill" is 0 */
+        repeats = colon > argv[1] && colon[-1] == '+';
+        chosen_role = atoi(colon + 1);
+        chosen_index = atol(argv[2]);
     }
     int next = 3;
     pid_t other = strcmp(argv[next], "--") == 0 ? 0 : (pid_t)atoi(argv[next++]);
     if (strcmp(argv[next], "--") != 0 || next + 1 >= argc) {
-        fprintf(stderr, "kill-at: no program\n");
+        fprintf(stderr, "inject: no program\n");
         return 125;
     }
     pid_t child = start(argv + next + 1);

@@ -1,0 +1,283 @@
+#!/usr/bin/python3
+"""Lets system calls of a runtime fail, one at a time, and looks whether it notices.
+
+Each point is one system call of one process of a verb and one errno. Then either the verb fails
+with one line on standard error that says what failed, or it has done everything it says it has
+done: the container is the same as one that was made undisturbed. It never dies of a signal nor
+hangs, and one `delete --force ID` leaves no process, mount, state entry or file.
+
+    fault_points.py [--user|--root] [--verb VERB]... [--errno E]... [--repeat] [--sample N]
+                    [--seed S] [--messages] [--verbose]
+
+--repeat: all later calls of the same kind in that process fail too. --messages: prints each error
+that came, with its count. Prints `VERB: N points, M wrong (F failed, S succeeded)` and the wrong
+ones; exits 1 if there are any."""
+
+import argparse
+import errno
+import json
+import os
+import random
+import re
+import sys
+import tempfile
+from collections import Counter
+
+import bundles
+import harness
+import kill_points
+import residue
+from facts import Facts, Mount
+
+VERBS = ("create", "start", "run", "state", "kill", "delete", "delete --force")
+ERRNOS = ("EINTR", "EAGAIN", "ENOMEM", "EPERM", "EIO", "ENOSPC", "EMFILE", "EBUSY")
+# They cannot fail, and the C library does not look. What brk(2) returns is never an errno.
+INFALLIBLE = {"brk", "exit", "exit_group", "rt_sigreturn", "getpid", "gettid", "getppid", "getuid",
+              "geteuid", "getgid", "getegid", "umask", "set_tid_address"}
+# Meant for another answer than failure; what follows is right.
+MEANINGS = {("connect", "EAGAIN"): "somebody listens, and the queue is full"}
+# A new instance is refused, so the plan's fallback is taken; what is left of a `run` does not tell.
+FALLBACKS = {(name, reason) for name in ("fsopen", "fsconfig", "fsmount")
+             for reason in ("EPERM", "EBUSY")}
+# Of the state, what only decorates it, and what differs from one container to the next.
+NOT_COMPARED = ("owner", "created", "pid", "annotations")
+CRASH = re.compile(r"killed by SIG(SEGV|BUS|ILL|FPE|TRAP|ABRT)")
+
+
+def enrich(config, bundle):
+    """A container that uses every step which can be forgotten."""
+    root_mode = not any(n["type"] == "user" for n in config["linux"]["namespaces"])
+    bundle.directory("data")
+    bundle.file("data/file", "x")
+    process, linux = config["process"], config["linux"]
+    process["oomScoreAdj"] = 500
+    process["cwd"] = "/tmp"
+    process["capabilities"]["inheritable"] = ["CAP_KILL"]
+    process["capabilities"]["ambient"] = ["CAP_KILL"]
+    process["rlimits"] += [{"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+                           {"type": "RLIMIT_STACK", "hard": 1 << 20, "soft": 1 << 20}]
+    if root_mode:
+        process["user"] = {"uid": 1000, "gid": 1000, "umask": 0o27, "additionalGids": [5, 7]}
+    config["domainname"] = "domain"
+    config["root"]["readonly"] = True
+    config["mounts"] += [
+        {"destination": "/data", "type": "bind", "source": os.path.join(bundle.rootfs, "bin"),
+         "options": ["rbind", "ro", "nosuid", "nodev", "rslave"]},
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": ["nodev", "size=1m"]}]
+    linux["rootfsPropagation"] = "private"
+    linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "77"}
+    linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}]}
+
+
+def comparable_facts(text, host):
+    """What the container's program sees, without what differs in each container."""
+    raw = dict(Facts(text).raw)
+    for key in ("stat", "pid", "comm", "args"):
+        raw.pop(key, None)
+    keep = re.compile(r"(Uid|Gid|Groups|Umask|NSpid|Cap\w+|NoNewPrivs|Seccomp\w*|Sig\w+):")
+    raw["status"] = [line for line in raw["status"].splitlines() if keep.match(line)]
+    mounts = [Mount(line) for line in raw["mountinfo"].splitlines()]
+    raw["mountinfo"] = [(m.destination, m.type, os.path.basename(m.root), sorted(m.options),
+                         [p.split(":")[0] for p in sorted(m.propagation)], m.source,
+                         sorted(m.super_options)) for m in mounts]
+    raw["ns"] = {kind: value == host[kind] for kind, value in raw["ns"].items()}
+    raw["fds"] = {fd: re.sub(r"\d+$", "", path) for fd, path in raw["fds"].items()}
+    return raw
+
+
+def differences(expected, found):
+    return [f"{key}: {found.get(key)!r} instead of {expected.get(key)!r}"
+            for key in sorted(expected.keys() | found.keys())
+            if expected.get(key) != found.get(key)]
+
+
+class Fault:
+    """A point and how it fails."""
+
+    def __init__(self, point, name, repeat):
+        self.point = point
+        self.name = name
+        self.repeat = repeat
+
+    @property
+    def how(self):
+        number = getattr(errno, self.name)
+        return f"{number}{'+' if self.repeat else ''}:{self.point.role}", str(self.point.index)
+
+    def __str__(self):
+        return f"{self.point} fails with {self.name}{' from there on' if self.repeat else ''}"
+
+
+class Study(kill_points.Study):
+    """One verb of one runtime in one box, under faults."""
+
+    def __init__(self, box, verb):
+        super().__init__(box, verb)
+        self.bundle = box.bundle("facts" if verb in ("create", "start", "run") else "pause",
+                                 edit=enrich)
+        self.host = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in
+                     ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")}
+        self.expected = None
+        self.messages = Counter()
+        self.failed = 0
+        self.succeeded = 0
+
+    def _prepare(self):
+        super()._prepare()
+        if self.verb == "start":
+            self.program_out = self.prepared.out_path
+
+    def _read(self, path):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def _facts(self):
+        """What the container's program says once it is there, or nothing."""
+        path = self.program_out if self.verb == "start" else self.traced_out
+        line = harness.eventually(
+            lambda: [part for part in self._read(path).splitlines(True)
+                     if part.startswith("{") and part.endswith("\n")], 3)
+        return comparable_facts(line[0], self.host) if line else {}
+
+    def _state(self):
+        result = self.box.call("state", self.id)
+        return json.loads(result.out) if result.rc == 0 else {}
+
+    def _result(self):
+        """What the verb has brought about, to be compared with an undisturbed one."""
+        if self.verb == "state":
+            state = json.loads(self._read(self.traced_out))
+            return {key: value for key, value in state.items() if key not in NOT_COMPARED}
+        if self.verb == "kill":
+            return {"status": harness.eventually(
+                lambda: self._state().get("status") == "stopped" and "stopped")}
+        if self.verb.startswith("delete"):
+            return {"left": residue.wait_for_none(self.box.leavings)}
+        if self.verb == "create":
+            with open(self.pid_file, encoding="ascii") as file:
+                state = self._state()
+                pid_is_right = int(file.read()) == state.get("pid")
+            self.box.must("start", self.id)
+            return {"pid file": pid_is_right, **self._facts()}
+        return self._facts()
+
+    def prepare_and_count(self):
+        found = self.points()
+        self._prepare()
+        assert self._traced("count", "/dev/null") == 0
+        self.expected = self._result()
+        assert self.expected, "no result of an undisturbed run"
+        self.box.must("delete", "--force", self.id)
+        return [point for point in found if point.name not in INFALLIBLE]
+
+    def _complaints(self, rc):
+        """What is wrong with a failure of the runtime's own calls."""
+        lines = [line for line in self._read(self.traced_err).splitlines()
+                 if not line.startswith("inject: done")]
+        text = "\n".join(lines)
+        if rc >= 126:
+            return [f"rc {rc}: {text}"]
+        self.messages[re.sub(r"\d+", "N", text.replace(self.id, "ID"))] += 1
+        said = [line for line in lines if line.startswith("coracle: ")]
+        if len(lines) != 1 or not said:
+            return [f"not one line: {text!r}"]
+        if CRASH.search(text):
+            return [text]
+        rest = re.sub(r"^coracle: |" + "|".join(os.strerror(getattr(errno, e)) for e in ERRNOS),
+                      "", text)
+        return [] if re.search(r"[a-z_]{4}", rest) else [f"names nothing: {text!r}"]
+
+    def _recorded(self):
+        """Whether the container says itself what it could not be given."""
+        return bool(self._state().get("degradations") or
+                    "degradations" in json.dumps(self._state()))
+
+    def _judge(self, fault, rc):
+        if rc is None:
+            return [f"the verb did not end within {kill_points.TIME} s"]
+        if rc != 0:
+            self.failed += 1
+            return [] if fault.point.loading else self._complaints(rc)
+        self.succeeded += 1
+        call = (fault.point.name, fault.name)
+        if call[0] in INFALLIBLE or call in MEANINGS or self.verb == "run" and call in FALLBACKS:
+            return []
+        try:
+            wrong = differences(self.expected, self._result())
+        except (AssertionError, OSError, ValueError, StopIteration) as error:
+            return [f"rc 0, but: {error}"]
+        return [f"rc 0, but {text}" for text in wrong] if wrong and not self._recorded() else []
+
+    def attempt_fault(self, fault):
+        box = self.box
+        self._prepare()
+        rc = self._traced(*fault.how)
+        harm = []
+        if self.reached is None:
+            self.missed += 1
+        else:  # the way there differs by a call or two: what was really reached counts
+            fault.point.set_number(self.reached)
+            harm = self._judge(fault, rc)
+        harm += self._clean()
+        if harm or self.verb in ("create", "run"):
+            harm += self._again()
+        return harm
+
+    def _again(self):
+        """The same id can be used again."""
+        for args in (["create", "--bundle", self.bundle.path, self.id],
+                     ["delete", "--force", self.id]):
+            result = self.box.call(*args, timeout=kill_points.TIME)
+            if result.rc != 0:
+                return [f"again: {args[0]}: {result.err.strip()}"]
+        return []
+
+
+def choose(points, errnos, options):
+    faults = [Fault(point, name, options.repeat) for point in points for name in errnos]
+    if options.sample is None or options.sample >= len(faults):
+        return faults
+    faults = random.Random(options.seed).sample(faults, options.sample)
+    return sorted(faults, key=lambda fault: (fault.point.role, fault.point.index, fault.name))
+
+
+def study_verb(box, verb, options, progress=None):
+    """The study, [(fault, harm)] of those that went wrong, and how many were tried."""
+    study = Study(box, verb)
+    faults = choose(study.prepare_and_count(), options.errno or ERRNOS, options)
+    bad = []
+    for number, fault in enumerate(faults):
+        if progress:
+            progress(number, fault)
+        harm = study.attempt_fault(fault)
+        if harm:
+            bad.append((fault, harm))
+    return study, bad, len(faults)
+
+
+def main():
+    parser = kill_points.make_parser(__doc__.splitlines()[0], VERBS)
+    parser.add_argument("--errno", action="append", choices=ERRNOS)
+    parser.add_argument("--repeat", action="store_true")
+    parser.add_argument("--messages", action="store_true")
+    options = parser.parse_args()
+    total = 0
+    with kill_points.session(options, parser) as (make_box, progress):
+        for verb in options.verb or VERBS:
+            box = make_box()
+            study, bad, count = study_verb(box, verb, options, progress)
+            print(f"{verb}: {count} points, {len(bad)} wrong ({study.failed} failed, "
+                  f"{study.succeeded} succeeded"
+                  + (f", {study.missed} not reached)" if study.missed else ")"), flush=True)
+            for fault, harm in bad:
+                print(f"  {fault}: " + "; ".join(harm), flush=True)
+            for text, times in study.messages.most_common() if options.messages else ():
+                print(f"  {times} x {text}", flush=True)
+            total += len(bad)
+            box.close()
+    return 1 if total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
