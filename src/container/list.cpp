@@ -6,6 +6,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/procfs.h"
 
+#include <cerrno>
 #include <fcntl.h>
 
 namespace coracle::container {
@@ -74,6 +75,9 @@ std::vector<spec::ContainerView> list(const Context& context) {
     std::vector<spec::ContainerView> views;
     std::optional<StateRoot> root =
         StateRoot::open(state_root_path(context), MissingRoot::is_empty);
+    if (!root && !context.root.empty()) { // a name that was mistyped, as runc takes it too
+        throw_system(ENOENT, "--root " + printable(context.root));
+    }
     if (!root) {
         return views;
     }

@@ -8,13 +8,14 @@ namespace coracle::container {
 
 namespace {
 
-/// The record, if it can be had. With force, one that cannot be read does not keep the directory:
-/// what identifies its init is taken from it if that is still there.
+/// The record, if it can be had. With force, a damaged one does not keep the directory: what
+/// identifies its init is taken from it if that is still there.
 std::optional<spec::Record> load_record(const ContainerDir& dir, Force force) {
     try {
         return dir.load();
-    } catch (const Error& error) { // catch: force removes what cannot be read
-        if (force == Force::no || error.kind() == ErrorKind::denied) {
+    } catch (const Error& error) { // catch: force removes what is damaged
+        // A host that has no fd or memory left says nothing about the record, nor its process.
+        if (force == Force::no || error.kind() == ErrorKind::system) {
             throw;
         }
         std::optional<spec::Record> salvaged = dir.salvage();
@@ -47,12 +48,12 @@ void remove(const Context& context, const std::string& id, Force force) {
     require_valid_id(id);
     std::optional<StateRoot> root =
         StateRoot::open(state_root_path(context), MissingRoot::is_empty);
+    if (force == Force::yes && root && root->remove_stray(id)) {
+        return;
+    }
     std::optional<ContainerDir> dir = root ? ContainerDir::find(*root, id) : std::nullopt;
     if (!dir || !dir->lock()) {
         if (force == Force::yes) {
-            if (root) {
-                root->remove_stray(id);
-            }
             return;
         }
         throw_error(ErrorKind::not_found, "container does not exist: " + id);

@@ -67,6 +67,29 @@ void make_directories(const std::string& path) {
     }
 }
 
+/// The record's text, from a regular file of the caller's own.
+std::string read_record(int dir_fd) {
+    constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+    Fd file;
+    int errnum = sys::try_open_at(dir_fd, record_name, flags, 0, file);
+    bool odd = errnum == ELOOP || errnum == ENXIO; // a symbolic link, a socket
+    if (errnum != 0 && !odd) {
+        throw_system(errnum, std::string("open ") + record_name);
+    }
+    struct stat status {};
+    if (file) {
+        status = sys::stat_of(file.get(), record_name);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        throw_error(ErrorKind::invalid_config, std::string(record_name) + ": not a regular file");
+    }
+    if (status.st_uid != host::effective_uid()) {
+        throw_error(ErrorKind::denied, std::string(record_name) + ": belongs to the user " +
+                                           std::to_string(status.st_uid));
+    }
+    return sys::read_all(file.get(), max_record_bytes, record_name);
+}
+
 int try_open_directory(int dir_fd, const std::string& path, Fd& result) {
     return sys::try_open_at(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, result);
 }
@@ -133,11 +156,13 @@ std::vector<std::string> StateRoot::ids() const {
     return ids;
 }
 
-void StateRoot::remove_stray(const std::string& id) const {
+bool StateRoot::remove_stray(const std::string& id) const {
     std::optional<struct stat> entry = sys::find_stat(fd_.get(), id);
-    if (entry && !S_ISDIR(entry->st_mode)) {
-        sys::remove_tree(fd_.get(), id);
+    bool stray = entry && (!S_ISDIR(entry->st_mode) || entry->st_uid != host::effective_uid());
+    if (stray) {
+        in_context([&] { return "state root: " + id; }, [&] { sys::remove_tree(fd_.get(), id); });
     }
+    return stray;
 }
 
 ContainerDir ContainerDir::create(const StateRoot& root, const std::string& id) {
@@ -216,13 +241,13 @@ std::optional<spec::Record> ContainerDir::load() const {
     if (!sys::find_stat(fd_.get(), record_name)) {
         return std::nullopt;
     }
-    return in_context([&] { return "state of container " + id_ + ": record.json"; },
+    return in_context([&] { return "state of container " + id_; },
                       [&] {
-                          spec::Record record = spec::parse_record(
-                              sys::read_regular_file(fd_.get(), record_name, max_record_bytes));
+                          spec::Record record = spec::parse_record(read_record(fd_.get()));
                           if (record.id != id_) {
-                              throw_error(ErrorKind::invalid_config,
-                                          "it is the record of " + printable(record.id));
+                              throw_error(ErrorKind::invalid_config, std::string(record_name) +
+                                                                         ": it is the record of " +
+                                                                         printable(record.id));
                           }
                           return record;
                       });
@@ -230,9 +255,8 @@ std::optional<spec::Record> ContainerDir::load() const {
 
 std::optional<spec::Record> ContainerDir::salvage() const {
     try {
-        return spec::salvage_record(
-            sys::read_regular_file(fd_.get(), record_name, max_record_bytes));
-    } catch (const Error&) { // catch: not even a file
+        return spec::salvage_record(read_record(fd_.get()));
+    } catch (const Error&) { // catch: not even a file of ours
         return std::nullopt;
     }
 }

@@ -43,8 +43,9 @@ class StateRoot {
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// The ids of the directories in it, sorted.
     [[nodiscard]] std::vector<std::string> ids() const;
-    /// Takes a file away that bears an id's name and is no container. Throws: system.
-    void remove_stray(const std::string& id) const;
+    /// Takes away what bears an id's name and is no container of the caller's: a file, or a
+    /// directory of another user, whatever is in it. Whether there was one. Throws: system.
+    bool remove_stray(const std::string& id) const;
 
   private:
     explicit StateRoot(sys::Fd fd) : fd_(std::move(fd)) {}
