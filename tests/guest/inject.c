@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,7 +99,8 @@ static void at_system_call(pid_t pid, int role) {
     }
     failing_number = repeats ? number : -1;
     roles[role].failing = 1;
-    set_register(pid, offsetof(struct user, regs.orig_rax), -1); /* no such call: not made */
+    if (number != SYS_close) /* which closes, whatever it answers: close(2) */
+        set_register(pid, offsetof(struct user, regs.orig_rax), -1); /* no such call: not made */
 }
 
 /* Whether the process is still of interest. */

@@ -36,9 +36,9 @@ INFALLIBLE = {"brk", "exit", "exit_group", "rt_sigreturn", "getpid", "gettid", "
               "geteuid", "getgid", "getegid", "umask", "set_tid_address"}
 # Meant for another answer than failure; what follows is right.
 MEANINGS = {("connect", "EAGAIN"): "somebody listens, and the queue is full"}
-# A new instance is refused, so the plan's fallback is taken; what is left of a `run` does not tell.
-FALLBACKS = {(name, reason) for name in ("fsopen", "fsconfig", "fsmount")
-             for reason in ("EPERM", "EBUSY")}
+# Refused, so the plan's fallback is taken, which the record names; of a `run` no record is left.
+FALLBACKS = {("keyctl", "EPERM")} | {(name, reason) for name in ("fsopen", "fsconfig", "fsmount")
+                                     for reason in ("EPERM", "EBUSY")}
 # Of the state, what only decorates it, and what differs from one container to the next.
 NOT_COMPARED = ("owner", "created", "pid", "annotations")
 CRASH = re.compile(r"killed by SIG(SEGV|BUS|ILL|FPE|TRAP|ABRT)")
