@@ -61,7 +61,18 @@ std::optional<int> reap(pid_t init, Orphans orphans) {
 std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int console,
                                 Orphans orphans) {
     struct signalfd_siginfo info {};
-    while (::read(signals.get(), &info, sizeof info) == sizeof info) {
+    for (;;) {
+        ssize_t got = ::read(signals.get(), &info, sizeof info);
+        int saved = errno;
+        if (got < 0 && saved == EAGAIN) {
+            return std::nullopt;
+        }
+        if (got < 0 && saved != EINTR) {
+            throw_system(saved, "read the signals that have come");
+        }
+        if (got != sizeof info) {
+            continue;
+        }
         int signal = static_cast<int>(info.ssi_signo);
         if (signal == SIGCHLD) {
             std::optional<int> status = reap(init, orphans);
@@ -74,7 +85,6 @@ std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int co
             (void)sys::try_send_signal(pidfd, signal); // ESRCH: its end is on the way here
         }
     }
-    return std::nullopt;
 }
 
 /// Without a pid namespace or a cgroup this is how what init left behind is found: it has become

@@ -1,5 +1,6 @@
 #include "pump_private.h"
 
+#include "coracle/base/error.h"
 #include "coracle/sys/file.h"
 
 #include <array>
@@ -19,15 +20,20 @@ short events_if(bool wanted, short events) {
     return wanted ? events : static_cast<short>(0);
 }
 
-/// Appends what is there; false at the end of the file.
-bool read_some(int fd, std::string& buffer) {
+/// Appends what is there: 0, or the errno; EIO at the end of the file, as of a terminal whose peer
+/// nobody has open any more.
+int try_read_some(int fd, std::string& buffer) {
     std::array<char, buffer_bytes> chunk{};
     ssize_t got = ::read(fd, chunk.data(), chunk.size());
+    int saved = errno;
     if (got > 0) {
         buffer.append(chunk.data(), static_cast<std::size_t>(got));
-        return true;
+        return 0;
     }
-    return got < 0 && (errno == EAGAIN || errno == EINTR);
+    if (got == 0) {
+        return EIO;
+    }
+    return saved == EAGAIN || saved == EINTR ? 0 : saved;
 }
 
 /// Takes what could be written off the buffer; false if nobody reads any more.
@@ -82,7 +88,7 @@ void TerminalPump::move(const struct pollfd& input, const struct pollfd& output,
 }
 
 void TerminalPump::read_input() {
-    if (read_some(input_, to_console_)) {
+    if (try_read_some(input_, to_console_) == 0) {
         return;
     }
     input_open_ = false;
@@ -102,9 +108,11 @@ void TerminalPump::repeat_end() {
 }
 
 void TerminalPump::read_console() {
-    if (to_output_.empty() && !read_some(console_, to_output_)) {
-        console_open_ = false; // EIO: nobody has the peer open any more
+    int errnum = to_output_.empty() ? try_read_some(console_, to_output_) : 0;
+    if (errnum != 0 && errnum != EIO) {
+        throw_system(errnum, "read the container's terminal");
     }
+    console_open_ = errnum == 0;
 }
 
 void TerminalPump::write_console() {
@@ -128,8 +136,10 @@ void TerminalPump::drain() {
             (void)::poll(&entry, 1, -1);
             write_output();
         }
-        std::size_t before = to_output_.size();
-        if (!console_open_ || !read_some(console_, to_output_) || to_output_.size() == before) {
+        if (console_open_) {
+            read_console();
+        }
+        if (to_output_.empty()) {
             return;
         }
     }
