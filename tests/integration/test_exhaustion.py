@@ -17,7 +17,7 @@ import residue
 def small_tmpfs(box, options):
     """Not below the directory of the test: who sees a mount there is taken for one of its
     processes, and everybody sees this one."""
-    owner = box.uid if box.uid is not None else 0
+    owner = box.owner[0]
     place = tempfile.mkdtemp(prefix="coracle-small-")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=700,uid={owner},gid={owner},{options}",
                     "small", place], check=True)
@@ -75,6 +75,7 @@ def try_create(box, bundle, says=(), **kw):
 # ---- the state directory
 
 
+@pytest.mark.modes("user", "root")
 def test_a_state_directory_with_few_inodes(box):
     need_root()
     bundle = box.bundle("pause")
@@ -85,6 +86,7 @@ def test_a_state_directory_with_few_inodes(box):
     assert went == sorted(went) and not went[0] and went[-1]
 
 
+@pytest.mark.modes("user", "root")
 def test_a_state_directory_with_few_pages(box):
     need_root()
 
@@ -99,6 +101,7 @@ def test_a_state_directory_with_few_pages(box):
     assert went == sorted(went) and not went[1] and went[-1]
 
 
+@pytest.mark.modes("user", "root")
 def test_a_full_state_directory_hinders_nothing_but_create(box):
     need_root()
     with small_state(box, "size=64k"):
@@ -121,6 +124,7 @@ def test_a_full_state_directory_hinders_nothing_but_create(box):
         assert try_create(box, bundle)
 
 
+@pytest.mark.modes("user", "root")
 def test_a_full_directory_for_the_pid_file(box):
     need_root()
     with small_tmpfs(box, "nr_inodes=1") as place:

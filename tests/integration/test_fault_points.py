@@ -12,9 +12,10 @@ SAMPLE = int(os.environ.get("CORACLE_FAULT_SAMPLE", "5"))
 SEED = int(os.environ.get("CORACLE_SEED", str(random.randrange(10**6))))
 
 
+@pytest.mark.modes("user", "root")
 @pytest.mark.parametrize("verb", fault_points.VERBS)
 def test_a_verb_notices_each_system_call_that_fails(box, verb):
-    options = argparse.Namespace(errno=None, repeat=False, sample=SAMPLE, seed=SEED)
+    options = argparse.Namespace(errno=None, call=None, repeat=False, sample=SAMPLE, seed=SEED)
     _, bad, count = fault_points.study_verb(box, verb, options)
     assert count == SAMPLE
     assert bad == [], f"seed {SEED}:\n" + "\n".join(f"{fault}: {harm}" for fault, harm in bad)

@@ -3,7 +3,11 @@
 import os
 import random
 
+import pytest
+
 import soak
+
+pytestmark = pytest.mark.modes("user", "root")
 
 SEED = int(os.environ.get("CORACLE_SEED", str(random.randrange(10**6))))
 
