@@ -37,14 +37,15 @@ def _reap_if_ours(pid):
         pass
 
 
-def reap_children():
-    """Reaps the dead that came to this process as their subreaper. A zombie keeps its session
-    keyring, and a user may have 200 of them."""
+def reap_children(but=()):
+    """Reaps the dead that came to this process as their subreaper, not the children `but`. A zombie
+    keeps its session keyring, and a user may have 200 of them."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             text = _read(f"/proc/{name}/stat")
             fields = text[text.rindex(b")") + 2:].split() if text else []
-            if fields and fields[0] == b"Z" and int(fields[1]) == os.getpid():
+            dead = fields and fields[0] == b"Z" and int(fields[1]) == os.getpid()
+            if dead and int(name) not in but:
                 _reap_if_ours(int(name))
 
 

@@ -40,20 +40,31 @@ class Caller:
     def __init__(self, box):
         self.box = box
         self.bundle = box.bundle("pause")
+        self.lock = threading.Lock()
+        self.callees = set()
 
     def __call__(self, *args):
         """rc, standard error"""
         runtime = self.box.runtime
         with tempfile.TemporaryFile() as err:
-            process = runtime.popen(runtime.argv(*args), subprocess.DEVNULL, err)
+            with self.lock:
+                process = runtime.popen(runtime.argv(*args), subprocess.DEVNULL, err)
+                self.callees.add(process.pid)
             try:
                 rc = process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
                 return None, f"no end after {PATIENCE} s"
+            finally:
+                self.callees.discard(process.pid)
             err.seek(0)
             return rc, err.read().decode(errors="replace").strip()
+
+    def reap(self):
+        """Reaps the containers that have come to this process, none of the calls."""
+        with self.lock:
+            residue.reap_children(set(self.callees))
 
     def create(self, name):
         return self("create", "--bundle", self.bundle.path, name)
@@ -93,7 +104,9 @@ class Storm:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(0.1)
+                self.call.reap()
         self._one_winner()
         return self.wrong
 
@@ -106,6 +119,7 @@ class Storm:
             with concurrent.futures.ThreadPoolExecutor(STORM_PROCESSES) as pool:
                 answers = list(pool.map(lambda _: self.call.create(self.id),
                                         range(STORM_PROCESSES)))
+            self.call.reap()
             winners = sum(rc == 0 for rc, _ in answers)
             if winners != 1:
                 self.wrong.append(f"{winners} creations of one id have won")
@@ -185,7 +199,7 @@ def cycles(box, count):
             rc, text = call(*args)
             if rc != 0:
                 wrong.append(f"{args[0]}: rc {rc}: {text}")
-        residue.reap_children()
+        call.reap()
 
     for _ in range(10):  # what is made once for all of them
         once()
