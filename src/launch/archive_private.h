@@ -154,6 +154,32 @@ void transfer_optional(Archive& archive, Optional& value) {
     }
 }
 
+/// Makes `value` hold an empty alternative `index`.
+template <std::size_t Index = 0, class Variant>
+void set_alternative(Variant& value, std::size_t index) {
+    if constexpr (Index < std::variant_size_v<Variant>) {
+        if (index == Index) {
+            value.template emplace<Index>();
+        } else {
+            set_alternative<Index + 1>(value, index);
+        }
+    }
+}
+
+/// The number of the alternative, then the alternative.
+template <class Archive, class Variant>
+void transfer_variant(Archive& archive, Variant& value) {
+    std::uint8_t index = static_cast<std::uint8_t>(value.index());
+    archive.integer(index);
+    if constexpr (Archive::reads) {
+        if (index >= std::variant_size_v<Variant>) {
+            throw_error(ErrorKind::internal, "a message of the other process has a wrong value");
+        }
+        set_alternative(value, index);
+    }
+    std::visit([&](auto& alternative) { transfer(archive, alternative); }, value);
+}
+
 template <class T>
 inline constexpr bool is_vector = false;
 template <class T>

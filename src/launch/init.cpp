@@ -32,7 +32,7 @@ struct Work {
     Stage stage = Stage::begin;
     plan::InitPlan plan;
     Fd gate;
-    Fd root;
+    rootfs::Assembled rootfs;
     std::vector<plan::Degradation> degraded;
     std::vector<std::uint8_t> filter;
     std::string executable;
@@ -139,13 +139,13 @@ void make_terminal(Work& work) {
         return;
     }
     work.enter(Stage::console);
-    Fd directory = sys::open_in_root(work.root.get(), "/dev/pts", O_RDONLY | O_DIRECTORY);
+    Fd directory = sys::open_in_root(work.rootfs.root.get(), "/dev/pts", O_RDONLY | O_DIRECTORY);
     sys::Pty pty = sys::open_pty(directory.get());
     if (process.terminal_height != 0 || process.terminal_width != 0) {
         sys::set_window_size(pty.manager.get(), process.terminal_height, process.terminal_width);
     }
     sys::try_give_to(pty.peer.get(), process.uid);
-    rootfs::bind_console(work.root.get(), pty.peer.get());
+    rootfs::bind_console(work.rootfs.root.get(), pty.peer.get());
     sys::make_controlling_terminal(pty.peer.get());
     work.channel.send_console(pty.manager.get());
 }
@@ -153,18 +153,19 @@ void make_terminal(Work& work) {
 void build_root(Work& work) {
     work.enter(Stage::mounts);
     (void)::umask(0); // modes of mount points and nodes are exact
-    work.root = rootfs::assemble(work.plan.rootfs, work.degraded);
+    work.rootfs = rootfs::assemble(work.plan.rootfs, work.degraded);
     make_terminal(work);
     work.enter(Stage::pivot);
-    (void)sys::make_in_root(work.root.get(), work.plan.process.cwd, sys::NodeKind::directory);
-    rootfs::finish(work.plan.rootfs, work.root.get());
-    rootfs::enter(work.plan.rootfs, work.root.get());
+    (void)sys::make_in_root(work.rootfs.root.get(), work.plan.process.cwd,
+                            sys::NodeKind::directory);
+    rootfs::finish(work.plan.rootfs, work.rootfs);
+    rootfs::enter(work.plan.rootfs, work.rootfs.root.get());
 }
 
 void become_payload_user(Work& work) {
     work.enter(Stage::identity);
     plan::ProcessPlan& process = work.plan.process;
-    add_home(process, work.root.get(), process.env);
+    add_home(process, work.rootfs.root.get(), process.env);
     set_up_process(work.plan, work.degraded);
     work.executable = find_executable(process.args.front(), process.env);
     if (work.plan.has_filter) {
@@ -202,7 +203,7 @@ void wait_at_gate(Work& work) {
     // The creator may exit as soon as it has sent Committed. Until then EOF tells of its death:
     // from here on this process only waits on the channel.
     sys::clear_parent_death_signal();
-    work.root.reset();
+    work.rootfs = {};
     work.channel.send_ready(std::move(work.degraded));
     (void)work.channel.require<Committed>();
     if (work.plan.gate == plan::GateKind::channel) {

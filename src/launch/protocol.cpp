@@ -16,28 +16,22 @@ void fields(A& a, Of<A, AttributeChange>& v) {
 }
 template <class A>
 void fields(A& a, Of<A, NewFilesystem>& v) {
-    launch::transfer_all(a, v.type, v.source, v.data, v.superblock_flags);
+    launch::transfer_all(a, v.type, v.source, v.data, v.superblock_flags, v.copy_up);
 }
 template <class A>
 void fields(A& a, Of<A, BindMount>& v) {
-    launch::transfer_all(a, v.source, v.recursive);
+    launch::transfer_all(a, v.source, v.recursive, v.with_host_peers);
+}
+template <class A>
+void fields(A& a, Of<A, Remount>& v) {
+    launch::transfer_all(a, v.data, v.superblock_flags, v.superblock_clear);
 }
 template <class A>
 void fields(A& a, Of<A, MountStep>& v) {
-    bool is_bind = std::holds_alternative<BindMount>(v.what);
-    launch::transfer_all(a, v.name, v.destination, is_bind);
-    if constexpr (A::reads) {
-        if (is_bind) {
-            v.what = BindMount{};
-        }
-    }
-    if (is_bind) {
-        launch::transfer(a, std::get<BindMount>(v.what));
-    } else {
-        launch::transfer(a, std::get<NewFilesystem>(v.what));
-    }
+    launch::transfer_all(a, v.name, v.destination);
+    launch::transfer_variant(a, v.what);
     launch::transfer_all(a, v.attributes, v.recursive_attributes, v.propagation,
-                         v.propagation_recursive, v.no_symlinks, v.fallback);
+                         v.propagation_recursive, v.read_only_last, v.no_symlinks, v.fallback);
 }
 template <class A>
 void fields(A& a, Of<A, DeviceStep>& v) {
@@ -51,7 +45,7 @@ void fields(A& a, Of<A, SymlinkStep>& v) {
 template <class A>
 void fields(A& a, Of<A, RootfsPlan>& v) {
     launch::transfer_all(a, v.path, v.readonly, v.propagation, v.pivot, v.mounts, v.devices,
-                         v.symlinks, v.masked_paths, v.readonly_paths, v.bind_console);
+                         v.symlinks, v.masked_paths, v.readonly_paths);
 }
 template <class A>
 void fields(A& a, Of<A, CapabilityPlan>& v) {

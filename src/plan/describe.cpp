@@ -58,11 +58,13 @@ std::string name_propagation(std::uint64_t propagation) {
 }
 
 std::string name_superblock_flags(std::uint64_t flags) {
-    constexpr std::array<FlagName, 4> names{{
+    constexpr std::array<FlagName, 6> names{{
+        {MS_RDONLY, "ro"},
         {MS_SYNCHRONOUS, "sync"},
         {MS_DIRSYNC, "dirsync"},
         {MS_LAZYTIME, "lazytime"},
         {MS_MANDLOCK, "mand"},
+        {MS_I_VERSION, "iversion"},
     }};
     return name_flags(flags, names);
 }
@@ -96,7 +98,8 @@ std::string quote(const std::string& text) {
 }
 
 std::string describe_bind(const BindMount& bind) {
-    return fmt::format("{} {}", bind.recursive ? "rbind" : "bind", quote(bind.source));
+    return fmt::format("{} {}{}", bind.recursive ? "rbind" : "bind", quote(bind.source),
+                       bind.with_host_peers ? " with-host-peers" : "");
 }
 
 void describe_identity(const LaunchPlan& plan, std::string& out) {
@@ -123,24 +126,50 @@ void describe_identity(const LaunchPlan& plan, std::string& out) {
     out += fmt::format("cgroup: none ({})\n", plan.cgroup.reason);
 }
 
+std::string describe_filesystem(const NewFilesystem& filesystem) {
+    std::string text = fmt::format("new {} source={}", filesystem.type, quote(filesystem.source));
+    if (!filesystem.data.empty()) {
+        text += " options=" + quote(join(filesystem.data, ","));
+    }
+    if (filesystem.superblock_flags != 0) {
+        text += " superblock=" + name_superblock_flags(filesystem.superblock_flags);
+    }
+    return text + (filesystem.copy_up ? " copy-up" : "");
+}
+
+std::string describe_remount(const Remount& remount) {
+    std::string text = "remount";
+    if (!remount.data.empty()) {
+        text += " options=" + quote(join(remount.data, ","));
+    }
+    if (remount.superblock_flags != 0) {
+        text += " superblock=" + name_superblock_flags(remount.superblock_flags);
+    }
+    if (remount.superblock_clear != 0) {
+        text += " superblock-clear=" + name_superblock_flags(remount.superblock_clear);
+    }
+    return text;
+}
+
 void describe_mount(const MountStep& step, std::string& out) {
     out += fmt::format("  {} {}: ", step.name, quote(step.destination));
     if (const NewFilesystem* filesystem = std::get_if<NewFilesystem>(&step.what)) {
-        out += fmt::format("new {} source={}", filesystem->type, quote(filesystem->source));
-        if (!filesystem->data.empty()) {
-            out += " options=" + quote(join(filesystem->data, ","));
-        }
-        if (filesystem->superblock_flags != 0) {
-            out += " superblock=" + name_superblock_flags(filesystem->superblock_flags);
-        }
+        out += describe_filesystem(*filesystem);
+    } else if (const BindMount* bind = std::get_if<BindMount>(&step.what)) {
+        out += describe_bind(*bind);
     } else {
-        out += describe_bind(std::get<BindMount>(step.what));
+        out += describe_remount(std::get<Remount>(step.what));
     }
     out += name_attribute_change("", step.attributes);
     out += name_attribute_change("recursive-", step.recursive_attributes);
-    out += fmt::format(
-        " propagation={}",
-        name_propagation(step.propagation | (step.propagation_recursive ? unsigned{MS_REC} : 0U)));
+    if (step.propagation != 0) {
+        out += fmt::format(" propagation={}",
+                           name_propagation(step.propagation |
+                                            (step.propagation_recursive ? unsigned{MS_REC} : 0U)));
+    }
+    if (step.read_only_last) {
+        out += " read-only-last";
+    }
     if (step.no_symlinks) {
         out += " no-symlinks";
     }

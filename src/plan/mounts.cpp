@@ -14,47 +14,72 @@ namespace {
 
 using spec::MountOptions;
 
-void require_supported_options(const spec::Mount& mount, const MountOptions& options,
-                               const std::string& pointer) {
+[[noreturn]] void refuse(ErrorKind kind, const std::string& pointer, const std::string& text) {
+    throw_error(kind, pointer + "/options: " + text);
+}
+
+/// The first word of `options` that only a filesystem of the container's own can take; empty
+/// without one.
+std::string find_filesystem_word(const MountOptions& options) {
+    struct Entry {
+        std::uint64_t flag;
+        const char* set;
+        const char* clear;
+    };
+    constexpr std::array<Entry, 5> entries{{
+        {MS_SYNCHRONOUS, "sync", "async"},
+        {MS_DIRSYNC, "dirsync", "dirsync"},
+        {MS_LAZYTIME, "lazytime", "nolazytime"},
+        {MS_MANDLOCK, "mand", "nomand"},
+        {MS_I_VERSION, "iversion", "noiversion"},
+    }};
+    for (const Entry& entry : entries) {
+        if ((options.superblock_flags & entry.flag) != 0) {
+            return entry.set;
+        }
+        // What a mount does anyway is no change, but of one that is there already.
+        if (options.remount && (options.superblock_clear & entry.flag) != 0) {
+            return entry.clear;
+        }
+    }
+    return options.data.empty() ? std::string() : printable(options.data.front());
+}
+
+void require_possible_options(const spec::Mount& mount, const MountOptions& options,
+                              const std::string& pointer) {
     if (!options.id_map.empty() || !mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
         throw_error(ErrorKind::unsupported, pointer + ": id-mapped mounts are not supported yet");
     }
-    if (options.copy_up) {
-        throw_error(ErrorKind::unsupported, pointer + "/options: tmpcopyup is not supported yet");
+    if (options.copy_up && (options.bind || options.remount || mount.type != "tmpfs")) {
+        refuse(ErrorKind::invalid_config, pointer, "tmpcopyup is for a new tmpfs");
     }
-    if ((options.superblock_flags & MS_REMOUNT) != 0) {
-        throw_error(ErrorKind::unsupported,
-                    pointer + "/options: remount is not supported: give the options to the mount "
-                              "itself");
-    }
-    if (options.bind && options.superblock_flags != 0) {
-        throw_error(ErrorKind::invalid_config,
-                    pointer + "/options: sync, dirsync, lazytime and mand belong to a filesystem, "
-                              "not to a bind mount");
-    }
-    if (options.bind && !options.data.empty()) {
-        throw_error(ErrorKind::invalid_config, pointer + "/options: a bind mount has no option " +
-                                                   printable(options.data.front()));
+    std::string word = options.bind ? find_filesystem_word(options) : std::string();
+    if (!word.empty()) {
+        refuse(ErrorKind::invalid_config, pointer,
+               "a bind mount has no option " + word + ", which belongs to a filesystem");
     }
 }
 
-/// devpts answers EINVAL to a gid that the user namespace does not map.
-void require_mapped_gid(const MountOptions& options, const IdMapPlan& map,
+/// The kernel answers EINVAL to a uid or gid that the user namespace does not map.
+void require_mapped_ids(const MountOptions& options, const IdMapPlan& map,
                         const std::string& pointer) {
     for (const std::string& option : options.data) {
-        for (const char* key : {"gid=", "uid="}) {
-            std::string_view text = option;
-            if (!text.starts_with(key)) {
-                continue;
-            }
-            std::optional<std::uint64_t> id = parse_unsigned(text.substr(4), UINT32_MAX - 1);
-            const std::vector<IdMapping>& ids = *key == 'g' ? map.gids : map.uids;
-            if (!id || !is_mapped(ids, static_cast<std::uint32_t>(*id))) {
-                throw_error(ErrorKind::invalid_config,
-                            pointer + "/options: " + printable(option) +
-                                " is not mapped in the user namespace: remove the option, or map "
-                                "the id");
-            }
+        std::string kind = option.substr(0, 3);
+        if (!option.starts_with("gid=") && !option.starts_with("uid=")) {
+            continue;
+        }
+        std::optional<std::uint64_t> id =
+            parse_unsigned(std::string_view(option).substr(4), UINT32_MAX - 1);
+        if (!id) {
+            refuse(ErrorKind::invalid_config, pointer,
+                   printable(option) + ": not a number of an id");
+        }
+        if (!is_mapped(kind == "gid" ? map.gids : map.uids, static_cast<std::uint32_t>(*id))) {
+            refuse(ErrorKind::invalid_config, pointer,
+                   option + ": " + kind + " " + std::to_string(*id) +
+                       " is not mapped in the container's user namespace: remove the option, or "
+                       "map it in /linux/" +
+                       kind + "Mappings");
         }
     }
 }
@@ -66,7 +91,7 @@ BindMount make_bind(const Inputs& inputs, const spec::Mount& mount, const MountO
     }
     std::string source =
         mount.source.starts_with('/') ? mount.source : inputs.options.bundle + "/" + mount.source;
-    return {source, options.recursive_bind};
+    return {std::move(source), options.recursive_bind, false};
 }
 
 /// What the host has instead where the kernel refuses a new instance in a user namespace that does
@@ -83,14 +108,22 @@ std::optional<BindMount> make_fallback(const std::string& type) {
     }};
     for (const Entry& entry : entries) {
         if (type == entry.type) {
-            return BindMount{entry.source, true};
+            return BindMount{entry.source, true, false};
         }
     }
     return std::nullopt;
 }
 
+/// Filesystems whose superblock is the kernel's own, or shared with other containers: read-only is
+/// a matter of the mount there. tmpfs has to be filled first.
+bool is_read_only_by_mount(const std::string& type) {
+    constexpr std::array<std::string_view, 7> types{"cgroup2", "devpts", "mqueue", "proc",
+                                                    "ramfs",   "sysfs",  "tmpfs"};
+    return std::find(types.begin(), types.end(), type) != types.end();
+}
+
 NewFilesystem make_filesystem(const spec::Mount& mount, const MountOptions& options,
-                              const std::string& pointer) {
+                              const AttributeChange& attributes, const std::string& pointer) {
     if (mount.type.empty()) {
         throw_error(ErrorKind::invalid_config,
                     pointer + "/type: missing, and no option says bind or rbind");
@@ -100,73 +133,124 @@ NewFilesystem make_filesystem(const spec::Mount& mount, const MountOptions& opti
     filesystem.source = mount.source.empty() ? mount.type : mount.source;
     filesystem.data = options.data;
     filesystem.superblock_flags = options.superblock_flags;
+    filesystem.copy_up = options.copy_up;
+    if ((attributes.set & MOUNT_ATTR_RDONLY) != 0 && !is_read_only_by_mount(filesystem.type)) {
+        filesystem.superblock_flags |= MS_RDONLY;
+    }
     return filesystem;
 }
 
-std::uint32_t find_propagation(const std::string& word) {
-    struct Entry {
-        const char* word;
-        std::uint32_t flags;
-    };
-    constexpr std::array<Entry, 8> entries{{
-        {"private", MS_PRIVATE},
-        {"rprivate", MS_PRIVATE | MS_REC},
-        {"slave", MS_SLAVE},
-        {"rslave", MS_SLAVE | MS_REC},
-        {"shared", MS_SHARED},
-        {"rshared", MS_SHARED | MS_REC},
-        {"unbindable", MS_UNBINDABLE},
-        {"runbindable", MS_UNBINDABLE | MS_REC},
-    }};
-    for (const Entry& entry : entries) {
-        if (word == entry.word) {
-            return entry.flags;
+/// A change of what is mounted at the destination by then. Only of a filesystem that the container
+/// has made itself is the superblock its own to change.
+Remount make_remount(const MountOptions& options, const RootfsPlan& rootfs, const MountStep& step,
+                     const std::string& pointer) {
+    const MountStep* changed = nullptr;
+    for (const MountStep& earlier : rootfs.mounts) {
+        if (earlier.destination == step.destination &&
+            !std::holds_alternative<Remount>(earlier.what)) {
+            changed = &earlier;
         }
     }
-    return 0;
+    bool is_own = changed != nullptr && std::holds_alternative<NewFilesystem>(changed->what);
+    std::string word = find_filesystem_word(options);
+    if (!is_own && !word.empty()) {
+        refuse(ErrorKind::invalid_config, pointer,
+               word + " belongs to a filesystem, and no earlier mount makes one at " +
+                   printable(step.destination) + " to remount");
+    }
+    if (((options.superblock_flags | options.superblock_clear) & MS_I_VERSION) != 0) {
+        refuse(ErrorKind::unsupported, pointer,
+               "iversion cannot be changed by remount: give it to the mount itself");
+    }
+    return {options.data, options.superblock_flags, options.superblock_clear};
 }
 
-void require_root_path(const Inputs& inputs) {
-    if (!inputs.config.root || inputs.config.root->path.empty()) {
-        throw_error(ErrorKind::invalid_config, "/root/path: missing");
+/// What was said of the whole tree and of its top, for a new mount, which is both. Its flags are
+/// clear; only of access times one mode takes the place of another.
+AttributeChange fold(const MountOptions& options) {
+    std::uint64_t cleared = options.clear_attributes | options.recursive_clear;
+    return {(options.recursive_set & ~options.clear_attributes) | options.set_attributes,
+            cleared & MOUNT_ATTR__ATIME};
+}
+
+void set_propagation(const MountOptions& options, const RootfsPlan& rootfs, MountStep& step) {
+    if (options.propagation != 0) {
+        step.propagation = options.propagation;
+        step.propagation_recursive = options.propagation_recursive;
+        return;
+    }
+    if (options.remount) {
+        return;
+    }
+    // "rshared" and "rslave" of the root are about all below it that says nothing else. A new
+    // filesystem has nothing to be a slave of.
+    std::uint32_t follows = options.bind ? MS_SHARED | MS_SLAVE : MS_SHARED;
+    bool inherits = (rootfs.propagation & MS_REC) != 0 && (rootfs.propagation & follows) != 0;
+    step.propagation = inherits ? rootfs.propagation & ~unsigned{MS_REC} : unsigned{MS_PRIVATE};
+    step.propagation_recursive = options.recursive_bind;
+}
+
+/// With a shared root, a bind that says "shared" keeps its tie to the host's mount. A user
+/// namespace cuts it: mount_namespaces(7), "Restrictions on mount namespaces".
+void keep_host_peers(const MountOptions& options, const MountStep& step, const RootfsPlan& rootfs,
+                     LaunchPlan& plan, BindMount& bind) {
+    if (options.propagation != MS_SHARED || (rootfs.propagation & MS_SHARED) == 0) {
+        return;
+    }
+    bind.with_host_peers = plan.user_namespace == UserNamespace::current;
+    if (!bind.with_host_peers) {
+        plan.degradations.push_back(
+            {step.name + " " + step.destination,
+             "shared: what the container mounts there is not seen on the host, since a user "
+             "namespace only receives mounts"});
     }
 }
 
-std::string absolute_root(const Inputs& inputs) {
-    const std::string& path = inputs.config.root->path;
-    return path.starts_with('/') ? path : inputs.options.bundle + "/" + path;
+/// Without a cgroup namespace a new instance would show the host's whole hierarchy.
+void bind_host_cgroup(MountStep& step) {
+    step.recursive_attributes = step.attributes;
+    step.attributes = {};
+    step.what = BindMount{"/sys/fs/cgroup", true, false};
+    step.fallback.reset();
 }
 
 } // namespace
 
-MountStep make_mount_step(const Inputs& inputs, const LaunchPlan& plan, std::size_t index) {
+MountStep make_mount_step(const Inputs& inputs, LaunchPlan& plan, const RootfsPlan& rootfs,
+                          std::size_t index) {
     const spec::Mount& mount = inputs.config.mounts[index];
     std::string pointer = "/mounts/" + std::to_string(index);
     MountOptions options = spec::parse_mount_options(mount.options);
     options.bind = options.bind || mount.type == "bind";
-    require_supported_options(mount, options, pointer);
+    require_possible_options(mount, options, pointer);
 
     MountStep step;
     step.name = "mounts[" + std::to_string(index) + "]";
     step.destination = clean_absolute(mount.destination);
+    set_propagation(options, rootfs, step);
+    step.attributes = {options.set_attributes, options.clear_attributes};
+    step.recursive_attributes = {options.recursive_set, options.recursive_clear};
+    if (options.remount) {
+        step.what = make_remount(options, rootfs, step, pointer);
+        return step;
+    }
     if (step.destination == "/") {
         throw_error(ErrorKind::unsupported,
                     pointer +
                         "/destination: a mount over / is not supported: name it in /root/path");
     }
-    step.attributes = {options.set_attributes, options.clear_attributes};
-    step.recursive_attributes = {options.recursive_set, options.recursive_clear};
-    step.propagation = options.propagation != 0 ? options.propagation : unsigned{MS_PRIVATE};
-    step.propagation_recursive =
-        options.propagation != 0 ? options.propagation_recursive : options.recursive_bind;
     if (options.bind) {
-        step.what = make_bind(inputs, mount, options, pointer);
+        BindMount bind = make_bind(inputs, mount, options, pointer);
+        keep_host_peers(options, step, rootfs, plan, bind);
+        step.what = std::move(bind);
         return step;
     }
-    NewFilesystem filesystem = make_filesystem(mount, options, pointer);
+    step.attributes = fold(options);
+    step.recursive_attributes = {};
+    NewFilesystem filesystem = make_filesystem(mount, options, step.attributes, pointer);
     step.no_symlinks = filesystem.type == "proc" || filesystem.type == "sysfs";
     if (plan.id_map.method != IdMapMethod::none) {
-        require_mapped_gid(options, plan.id_map, pointer);
+        require_mapped_ids(options, plan.id_map, pointer);
     }
     bool in_user_namespace =
         plan.user_namespace != UserNamespace::current || !inputs.facts.initial_user_namespace;
@@ -174,31 +258,10 @@ MountStep make_mount_step(const Inputs& inputs, const LaunchPlan& plan, std::siz
         step.fallback = make_fallback(filesystem.type);
     }
     step.what = std::move(filesystem);
-    // Without a cgroup namespace a new instance would show the host's whole hierarchy.
     if (mount.type == "cgroup" && !has_new(plan.namespaces, NamespaceKind::cgroup)) {
-        step.recursive_attributes = step.attributes;
-        step.attributes = {};
-        step.what = BindMount{"/sys/fs/cgroup", true};
-        step.fallback.reset();
+        bind_host_cgroup(step);
     }
     return step;
-}
-
-RootfsPlan make_rootfs(const Inputs& inputs, LaunchPlan& plan) {
-    require_root_path(inputs);
-    RootfsPlan rootfs;
-    rootfs.path = absolute_root(inputs);
-    rootfs.readonly = inputs.config.root->readonly;
-    rootfs.propagation = find_propagation(inputs.linux_.rootfs_propagation);
-    rootfs.pivot = inputs.options.pivot;
-    for (std::size_t i = 0; i < inputs.config.mounts.size(); ++i) {
-        rootfs.mounts.push_back(make_mount_step(inputs, plan, i));
-    }
-    add_devices(inputs, plan, rootfs);
-    rootfs.masked_paths = inputs.linux_.masked_paths;
-    rootfs.readonly_paths = inputs.linux_.readonly_paths;
-    rootfs.bind_console = inputs.config.process && inputs.config.process->terminal;
-    return rootfs;
 }
 
 } // namespace coracle::plan

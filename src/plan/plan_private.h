@@ -32,8 +32,9 @@ void require_supported(const Inputs& inputs);
 
 [[nodiscard]] RootfsPlan make_rootfs(const Inputs& inputs, LaunchPlan& plan);
 void add_devices(const Inputs& inputs, LaunchPlan& plan, RootfsPlan& rootfs);
-[[nodiscard]] MountStep make_mount_step(const Inputs& inputs, const LaunchPlan& plan,
-                                        std::size_t index);
+/// The step of /mounts/`index`; `rootfs` has those before it and the root's propagation.
+[[nodiscard]] MountStep make_mount_step(const Inputs& inputs, LaunchPlan& plan,
+                                        const RootfsPlan& rootfs, std::size_t index);
 
 [[nodiscard]] ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan);

@@ -5,6 +5,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -15,40 +16,79 @@ namespace {
 
 using sys::Fd;
 
-/// The root as a mount of its own, on its own place, private: what is mounted inside is seen
-/// nowhere else, and pivot_root(2) wants a mount.
-Fd mount_root_on_itself(const std::string& path) {
+/// The root as a mount of its own, on its own place, so that what is mounted inside is seen
+/// nowhere else, and pivot_root(2) has a mount. It is private, or a slave of the host's; "shared"
+/// comes last.
+Fd mount_root_on_itself(const plan::RootfsPlan& plan) {
+    const std::string& path = plan.path;
     Fd place = sys::open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
     Fd root = sys::clone_tree(place.get(), "", sys::TreeDepth::recursive);
-    sys::set_attributes(root.get(), {0, 0, MS_PRIVATE}, sys::TreeDepth::recursive, path);
+    if ((plan.propagation & MS_SLAVE) == 0) {
+        sys::set_attributes(root.get(), {0, 0, MS_PRIVATE}, sys::TreeDepth::recursive, path);
+    }
+    if ((plan.propagation & MS_SHARED) != 0 && (plan.propagation & MS_REC) != 0) {
+        sys::set_attributes(root.get(), {0, 0, MS_SHARED}, sys::TreeDepth::recursive, path);
+        sys::set_attributes(root.get(), {0, 0, MS_PRIVATE}, sys::TreeDepth::single, path);
+    }
     sys::attach(root.get(), place.get(), path);
     return root;
 }
 
+/// The binds that stay in the peer groups of the host are cloned while its mounts still are in
+/// theirs.
+std::vector<Fd> clone_peers(const plan::RootfsPlan& plan) {
+    std::vector<Fd> early(plan.mounts.size());
+    for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
+        const plan::BindMount* bind = std::get_if<plan::BindMount>(&plan.mounts[i].what);
+        if (bind != nullptr && bind->with_host_peers) {
+            in_context([&] { return plan.mounts[i].name; },
+                       [&] { early[i] = clone_source(*bind); });
+        }
+    }
+    return early;
+}
+
+bool has_shared(const plan::RootfsPlan& plan) {
+    return (plan.propagation & MS_SHARED) != 0 ||
+           std::any_of(plan.mounts.begin(), plan.mounts.end(),
+                       [](const plan::MountStep& step) { return step.propagation == MS_SHARED; });
+}
+
 } // namespace
 
-Fd assemble(const plan::RootfsPlan& plan, std::vector<plan::Degradation>& degraded) {
+Assembled assemble(const plan::RootfsPlan& plan, std::vector<plan::Degradation>& degraded) {
+    std::vector<Fd> early = clone_peers(plan);
     // Slave: nothing that is mounted here reaches the host, and a bind that asks for rslave still
     // follows it.
     sys::set_namespace_propagation(MS_SLAVE | MS_REC);
-    Fd root = in_context([&] { return "root file system " + printable(plan.path); },
-                         [&] { return mount_root_on_itself(plan.path); });
-    MountedTrees trees(root.get());
-    for (const plan::MountStep& step : plan.mounts) {
+    Assembled assembled;
+    assembled.root = in_context([&] { return "root file system " + printable(plan.path); },
+                                [&] { return mount_root_on_itself(plan); });
+    int root = assembled.root.get();
+    MountedTrees trees(root);
+    Assembly assembly{plan, root, early, degraded, has_shared(plan)};
+    for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
+        const plan::MountStep& step = plan.mounts[i];
         in_context([&] { return step.name + " " + printable(step.destination); },
-                   [&] { trees.add(plan, step, mount_step(root.get(), step, degraded)); });
+                   [&] {
+                       Fd tree = mount_step(assembly, i);
+                       if (step.read_only_last) {
+                           assembled.read_only_last.push_back(sys::duplicate(tree.get()));
+                       }
+                       trees.add(plan, step, std::move(tree));
+                   });
     }
     for (const plan::DeviceStep& step : plan.devices) {
-        make_device(root.get(), step);
+        make_device(root, step);
     }
     for (const plan::SymlinkStep& step : plan.symlinks) {
-        make_symlink(root.get(), step);
+        make_symlink(root, step);
     }
     // Last, so that nothing of the config lies over them.
     trees.require_in_place(plan);
     make_paths_readonly(trees, plan.readonly_paths);
     mask_paths(trees, plan.masked_paths);
-    return root;
+    return assembled;
 }
 
 void enter(const plan::RootfsPlan& plan, int root_fd) {
@@ -57,8 +97,11 @@ void enter(const plan::RootfsPlan& plan, int root_fd) {
     } else {
         sys::move_into(root_fd);
     }
-    if (plan.propagation != 0) {
+    if ((plan.propagation & MS_UNBINDABLE) != 0) {
         sys::set_namespace_propagation(plan.propagation);
+    } else if ((plan.propagation & MS_SHARED) != 0) {
+        // Of the root alone: each mount has its own by now.
+        sys::set_namespace_propagation(MS_SHARED);
     }
 }
 
@@ -70,9 +113,13 @@ void bind_console(int root_fd, int peer) {
     sys::attach(tree.get(), target.get(), path);
 }
 
-void finish(const plan::RootfsPlan& plan, int root_fd) {
+void finish(const plan::RootfsPlan& plan, const Assembled& assembled) {
+    constexpr sys::AttributeRequest read_only{MOUNT_ATTR_RDONLY, 0, 0};
+    for (const Fd& tree : assembled.read_only_last) {
+        sys::set_attributes(tree.get(), read_only, sys::TreeDepth::single, "a tmpfs");
+    }
     if (plan.readonly) {
-        sys::set_attributes(root_fd, {MOUNT_ATTR_RDONLY, 0, 0}, sys::TreeDepth::single, "/");
+        sys::set_attributes(assembled.root.get(), read_only, sys::TreeDepth::single, "/");
     }
 }
 

@@ -84,6 +84,9 @@ bool is_any_below(const std::vector<std::string>& paths, const std::string& dire
 } // namespace
 
 void MountedTrees::add(const plan::RootfsPlan& plan, const plan::MountStep& step, Fd tree) {
+    if (!tree) { // a remount covers nothing
+        return;
+    }
     // A later mount at the same place, or above it, covers what was there.
     std::erase_if(entries_, [&](const Entry& entry) {
         return entry.destination == step.destination ||

@@ -73,39 +73,12 @@ Fd open_destination(int root_fd, const plan::MountStep& step, sys::NodeKind kind
     return target;
 }
 
-void set_propagation(int tree, const plan::MountStep& step) {
-    sys::AttributeRequest request;
-    request.propagation = step.propagation;
-    sys::set_attributes(tree, request,
-                        step.propagation_recursive ? sys::TreeDepth::recursive
-                                                   : sys::TreeDepth::single,
-                        step.destination);
-}
-
-void set_attributes(int tree, const plan::AttributeChange& change, sys::TreeDepth depth,
-                    const std::string& name) {
-    if (!change.empty()) {
-        sys::set_attributes(tree, {change.set, change.clear, 0}, depth, name);
-    }
-}
-
 /// A detached clone of the source with its final attributes.
-Fd make_bind(const plan::BindMount& bind, const plan::MountStep& step) {
-    Fd tree;
-    int errnum = sys::try_clone_tree(
-        AT_FDCWD, bind.source, bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single,
-        tree);
-    if (errnum != 0) {
-        throw_system(errnum,
-                     "source " + printable(bind.source) +
-                         (errnum == EINVAL && !bind.recursive
-                              ? " (mounts below it are locked in a user namespace: use rbind)"
-                              : ""));
-    }
+Fd make_bind(const plan::BindMount& bind, const plan::MountStep& step, Fd early) {
+    Fd tree = early ? std::move(early) : clone_source(bind);
     set_attributes(tree.get(), step.recursive_attributes, sys::TreeDepth::recursive,
                    step.destination);
     set_attributes(tree.get(), step.attributes, sys::TreeDepth::single, step.destination);
-    set_propagation(tree.get(), step);
     return tree;
 }
 
@@ -119,19 +92,24 @@ Fd make_fallback(const plan::MountStep& step) {
     sys::AttributeRequest request;
     request.set = step.attributes.set | step.recursive_attributes.set;
     request.clear = (request.set & MOUNT_ATTR__ATIME) != 0 ? MOUNT_ATTR__ATIME : 0;
-    request.propagation = MS_PRIVATE;
     sys::set_attributes(tree.get(), request, sys::TreeDepth::recursive, step.destination);
     return tree;
 }
 
-std::string explain(const std::string& type, int errnum) {
-    if (type == "proc" && errnum == EPERM) {
+std::string explain(const plan::NewFilesystem& filesystem, int errnum) {
+    if (filesystem.type == "proc" && errnum == EPERM) {
         return " (an outer container covers parts of /proc, or there is no new pid namespace)";
     }
-    if (errnum == ENODEV) {
-        return "";
+    if (errnum == EPERM) {
+        return " (not allowed in a user namespace)";
     }
-    return errnum == EPERM ? " (not allowed in a user namespace)" : "";
+    const auto is_id = [](const std::string& option) {
+        return option.starts_with("uid=") || option.starts_with("gid=");
+    };
+    bool has_id = std::any_of(filesystem.data.begin(), filesystem.data.end(), is_id);
+    return errnum == EINVAL && has_id
+               ? " (a uid or gid that the user namespace does not map is refused)"
+               : "";
 }
 
 Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep& step,
@@ -141,14 +119,14 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
     request.source = filesystem.source;
     request.options = filesystem.data;
     request.superblock_flags = filesystem.superblock_flags;
-    request.attributes = step.attributes.set | step.recursive_attributes.set;
+    request.attributes = step.attributes.set;
+    if (filesystem.copy_up) {
+        request.attributes &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
+    }
     Fd tree;
     std::string detail;
     int errnum = sys::try_make_filesystem(request, tree, detail);
     if (errnum == 0) {
-        if (step.propagation != MS_PRIVATE) { // a detached mount is private
-            set_propagation(tree.get(), step);
-        }
         return tree;
     }
     if ((errnum == EPERM || errnum == EBUSY) && step.fallback) {
@@ -158,18 +136,61 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
         return make_fallback(step);
     }
     throw_system(errnum, "mount " + printable(filesystem.type) + ": " + detail +
-                             explain(filesystem.type, errnum));
+                             explain(filesystem, errnum));
+}
+
+/// What a new filesystem can be given only before others see it, or only once it is attached.
+void fill(int target, int tree, const plan::MountStep& step,
+          std::vector<plan::Degradation>& degraded) {
+    const plan::NewFilesystem* filesystem = std::get_if<plan::NewFilesystem>(&step.what);
+    if (filesystem == nullptr || !filesystem->copy_up) {
+        return;
+    }
+    copy_up(target, tree, step, degraded);
+    set_attributes(tree, step.attributes, sys::TreeDepth::single, step.destination);
+}
+
+void set_iversion(int tree, const plan::MountStep& step) {
+    const plan::NewFilesystem* filesystem = std::get_if<plan::NewFilesystem>(&step.what);
+    if (filesystem == nullptr || (filesystem->superblock_flags & MS_I_VERSION) == 0) {
+        return;
+    }
+    int errnum = sys::try_set_iversion(tree, filesystem->superblock_flags);
+    if (errnum != 0) {
+        throw_system(errnum, "option iversion");
+    }
+    set_attributes(tree, step.attributes, sys::TreeDepth::single, step.destination);
 }
 
 } // namespace
 
-Fd mount_step(int root_fd, const plan::MountStep& step, std::vector<plan::Degradation>& degraded) {
+Fd clone_source(const plan::BindMount& bind) {
+    Fd tree;
+    int errnum = sys::try_clone_tree(
+        AT_FDCWD, bind.source, bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single,
+        tree);
+    if (errnum != 0) {
+        throw_system(errnum,
+                     "source " + printable(bind.source) +
+                         (errnum == EINVAL && !bind.recursive
+                              ? " (mounts below it are locked in a user namespace: use rbind)"
+                              : ""));
+    }
+    return tree;
+}
+
+Fd mount_step(Assembly& assembly, std::size_t index) {
+    const plan::MountStep& step = assembly.plan.mounts[index];
+    if (const plan::Remount* change = std::get_if<plan::Remount>(&step.what)) {
+        remount(assembly.root_fd, step, *change);
+        return {};
+    }
     const plan::BindMount* bind = std::get_if<plan::BindMount>(&step.what);
-    Fd tree = bind != nullptr
-                  ? make_bind(*bind, step)
-                  : make_filesystem(std::get<plan::NewFilesystem>(step.what), step, degraded);
+    Fd tree = bind != nullptr ? make_bind(*bind, step, std::move(assembly.early[index]))
+                              : make_filesystem(std::get<plan::NewFilesystem>(step.what), step,
+                                                assembly.degraded);
     bool is_directory = S_ISDIR(sys::stat_of(tree.get(), step.destination).st_mode);
-    Fd target = open_destination(root_fd, step,
+    Fd target = open_destination(assembly.root_fd, step,
                                  is_directory ? sys::NodeKind::directory : sys::NodeKind::file);
     if (S_ISDIR(sys::stat_of(target.get(), step.destination).st_mode) != is_directory) {
         throw_system(is_directory ? ENOTDIR : EISDIR,
@@ -177,7 +198,13 @@ Fd mount_step(int root_fd, const plan::MountStep& step, std::vector<plan::Degrad
                          (is_directory ? "a directory" : "a file") + " on");
     }
     require_safe_for_proc(tree.get(), target.get(), step);
+    fill(target.get(), tree.get(), step, assembly.degraded);
     sys::attach(tree.get(), target.get(), step.destination);
+    set_iversion(tree.get(), step);
+    // A new filesystem is private, unless what it was attached to is shared.
+    if (bind != nullptr || step.fallback || step.propagation != MS_PRIVATE || assembly.has_shared) {
+        set_propagation(tree.get(), step);
+    }
     return tree;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "coracle/rootfs/rootfs.h"
+#include "coracle/sys/mount.h"
 #include "coracle/sys/rooted_path.h"
 
 #include <string>
@@ -8,9 +9,33 @@
 
 namespace coracle::rootfs {
 
-/// Carries the step out. The fd is the root of what was mounted.
-sys::Fd mount_step(int root_fd, const plan::MountStep& step,
-                   std::vector<plan::Degradation>& degraded);
+/// What the mount steps share.
+struct Assembly {
+    const plan::RootfsPlan& plan;
+    int root_fd;
+    std::vector<sys::Fd>& early; ///< by step: the tree that was cloned beforehand, or empty
+    std::vector<plan::Degradation>& degraded;
+    bool has_shared; ///< some mount is shared, so that what is mounted in it is shared too
+};
+/// A detached clone of what a bind names. Throws: system, naming the source.
+[[nodiscard]] sys::Fd clone_source(const plan::BindMount& bind);
+/// Carries the step out. The fd is the root of what was mounted; empty for a remount.
+sys::Fd mount_step(Assembly& assembly, std::size_t index);
+/// Changes the mount at the step's destination and, if the step says so, its filesystem.
+void remount(int root_fd, const plan::MountStep& step, const plan::Remount& change);
+
+/// Changes the attributes of `tree`. Throws: system; a locked flag is named by its option.
+void set_attributes(int tree, const plan::AttributeChange& change, sys::TreeDepth depth,
+                    const std::string& name);
+/// Gives an attached tree the step's propagation: what is attached to a shared mount becomes
+/// shared. Throws: system.
+void set_propagation(int tree, const plan::MountStep& step);
+
+/// Copies what is in the directory `covered`, and its owner and mode, into the new tmpfs `tree`.
+/// Throws: system, naming the entry.
+void copy_up(int covered, int tree, const plan::MountStep& step,
+             std::vector<plan::Degradation>& degraded);
+
 void make_device(int root_fd, const plan::DeviceStep& step);
 void make_symlink(int root_fd, const plan::SymlinkStep& step);
 /// The mounts that masked and read-only paths lie in. A path is looked up below the mount that the

@@ -75,7 +75,7 @@ std::string write_features(const BuildFeatures& build) {
     writer.key("hooks").begin_array().end_array();
     std::vector<std::string_view> options = known_mount_options();
     std::erase_if(options, [](std::string_view option) { // known, and refused
-        return option == "idmap" || option == "ridmap" || option == "tmpcopyup";
+        return option == "idmap" || option == "ridmap";
     });
     writer.key("mountOptions").strings(options);
     write_linux(writer, build);

@@ -18,6 +18,7 @@ enum class Action : std::uint8_t {
     clear_superblock,
     propagation, ///< `value` is an MS_*, with MS_REC for the whole tree
     bind,        ///< `value` is MS_REC for the whole tree
+    remount,
     copy_up,
     id_map,
 };
@@ -31,7 +32,8 @@ struct Option {
     Scope scope = Scope::mount;
 };
 
-// Source: runtime-spec config.md#linux-mount-options.
+// Source: runtime-spec config.md#linux-mount-options. "norelatime" is the kernel's default
+// since 2.6.30 unless another mode is named: mount(8).
 constexpr std::array options_table{
     Option{"async", Action::clear_superblock, MS_SYNCHRONOUS},
     Option{"atime", Action::leave_access_time, MOUNT_ATTR_NOATIME},
@@ -44,7 +46,7 @@ constexpr std::array options_table{
     Option{"idmap", Action::id_map},
     Option{"iversion", Action::set_superblock, MS_I_VERSION},
     Option{"lazytime", Action::set_superblock, MS_LAZYTIME},
-    Option{"loud", Action::clear_superblock, MS_SILENT},
+    Option{"loud", Action::nothing},
     Option{"mand", Action::set_superblock, MS_MANDLOCK},
     Option{"noatime", Action::access_time, MOUNT_ATTR_NOATIME},
     Option{"nodev", Action::set, MOUNT_ATTR_NODEV},
@@ -63,7 +65,7 @@ constexpr std::array options_table{
     Option{"rdev", Action::clear, MOUNT_ATTR_NODEV, Scope::tree},
     Option{"rdiratime", Action::clear, MOUNT_ATTR_NODIRATIME, Scope::tree},
     Option{"relatime", Action::access_time, MOUNT_ATTR_RELATIME},
-    Option{"remount", Action::set_superblock, MS_REMOUNT},
+    Option{"remount", Action::remount},
     Option{"rexec", Action::clear, MOUNT_ATTR_NOEXEC, Scope::tree},
     Option{"ridmap", Action::id_map},
     Option{"rnoatime", Action::access_time, MOUNT_ATTR_NOATIME, Scope::tree},
@@ -87,7 +89,7 @@ constexpr std::array options_table{
     Option{"runbindable", Action::propagation, MS_UNBINDABLE | MS_REC},
     Option{"rw", Action::clear, MOUNT_ATTR_RDONLY},
     Option{"shared", Action::propagation, MS_SHARED},
-    Option{"silent", Action::set_superblock, MS_SILENT},
+    Option{"silent", Action::nothing}, // the mount API keeps its messages for the caller anyway
     Option{"slave", Action::propagation, MS_SLAVE},
     Option{"strictatime", Action::access_time, MOUNT_ATTR_STRICTATIME},
     Option{"suid", Action::clear, MOUNT_ATTR_NOSUID},
@@ -141,6 +143,20 @@ void apply_attribute(const Option& option, Attributes attributes) noexcept {
     }
 }
 
+/// A word about the whole tree takes back what an earlier word said about its top: the last wins.
+void apply_attribute(const Option& option, MountOptions& result) noexcept {
+    if (option.scope == Scope::mount) {
+        apply_attribute(option, Attributes{result.set_attributes, result.clear_attributes});
+        return;
+    }
+    const bool is_time =
+        option.action == Action::access_time || option.action == Action::leave_access_time;
+    const std::uint64_t bits = is_time ? std::uint64_t{MOUNT_ATTR__ATIME} : option.value;
+    result.set_attributes &= ~bits;
+    result.clear_attributes &= ~bits;
+    apply_attribute(option, Attributes{result.recursive_set, result.recursive_clear});
+}
+
 void apply_option(const Option& option, MountOptions& result) {
     switch (option.action) {
     case Action::nothing:
@@ -149,14 +165,14 @@ void apply_option(const Option& option, MountOptions& result) {
     case Action::clear:
     case Action::access_time:
     case Action::leave_access_time:
-        apply_attribute(option, option.scope == Scope::tree
-                                    ? Attributes{result.recursive_set, result.recursive_clear}
-                                    : Attributes{result.set_attributes, result.clear_attributes});
+        apply_attribute(option, result);
         return;
     case Action::set_superblock:
         result.superblock_flags |= option.value;
+        result.superblock_clear &= ~option.value;
         return;
     case Action::clear_superblock:
+        result.superblock_clear |= option.value;
         result.superblock_flags &= ~option.value;
         return;
     case Action::propagation:
@@ -168,6 +184,9 @@ void apply_option(const Option& option, MountOptions& result) {
         result.bind = true;
         result.recursive_bind = result.recursive_bind || option.value != 0;
         return;
+    case Action::remount:
+        result.remount = true;
+        return;
     case Action::copy_up:
         result.copy_up = true;
         return;
@@ -177,18 +196,39 @@ void apply_option(const Option& option, MountOptions& result) {
     }
 }
 
+/// The words of one entry: mount(2) takes "size=1k,mode=755" too. A comma in double quotes or after
+/// a backslash separates nothing: SELinux contexts and the layers of overlay have such.
+std::vector<std::string> split_words(const std::string& entry) {
+    std::vector<std::string> words(1);
+    bool quoted = false;
+    for (std::size_t i = 0; i < entry.size(); ++i) {
+        const char c = entry[i];
+        if (c == ',' && !quoted) {
+            words.emplace_back();
+            continue;
+        }
+        quoted = quoted != (c == '"');
+        words.back() += c;
+        if (c == '\\' && i + 1 < entry.size()) {
+            words.back() += entry[++i];
+        }
+    }
+    return words;
+}
+
 } // namespace
 
 MountOptions parse_mount_options(const std::vector<std::string>& options) {
     MountOptions result;
-    for (const std::string& word : options) {
-        if (const Option* option = find_option(word)) {
-            apply_option(*option, result);
-        } else if (!word.empty()) {
-            result.data.push_back(word);
+    for (const std::string& entry : options) {
+        for (std::string& word : split_words(entry)) {
+            if (const Option* option = find_option(word)) {
+                apply_option(*option, result);
+            } else if (!word.empty()) {
+                result.data.push_back(std::move(word));
+            }
         }
     }
-    result.read_only = (result.set_attributes & MOUNT_ATTR_RDONLY) != 0;
     return result;
 }
 

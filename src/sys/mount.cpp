@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <string_view>
 #include <sys/mount.h>
@@ -50,15 +51,33 @@ int set_option(int context, const std::string& option) noexcept {
 
 struct SuperblockFlag {
     std::uint64_t flag;
-    const char* name;
+    const char* set;
+    const char* clear; ///< null: there is no such word
 };
-constexpr std::array<SuperblockFlag, 5> superblock_flags{{
-    {MS_RDONLY, "ro"},
-    {MS_SYNCHRONOUS, "sync"},
-    {MS_DIRSYNC, "dirsync"},
-    {MS_LAZYTIME, "lazytime"},
-    {MS_MANDLOCK, "mand"},
+constexpr std::array<SuperblockFlag, 5> superblock_words{{
+    {MS_RDONLY, "ro", "rw"},
+    {MS_SYNCHRONOUS, "sync", "async"},
+    {MS_DIRSYNC, "dirsync", nullptr},
+    {MS_LAZYTIME, "lazytime", "nolazytime"},
+    {MS_MANDLOCK, "mand", "nomand"},
 }};
+
+int set_superblock_flags(int context, const FilesystemRequest& request, std::string& object) {
+    for (const SuperblockFlag& entry : superblock_words) {
+        const char* word = (request.superblock_flags & entry.flag) != 0   ? entry.set
+                           : (request.superblock_clear & entry.flag) != 0 ? entry.clear
+                                                                          : nullptr;
+        if (word == nullptr) {
+            continue;
+        }
+        object = std::string("option ") + word;
+        int errnum = configure(context, FSCONFIG_SET_FLAG, word, nullptr);
+        if (errnum != 0) {
+            return errnum;
+        }
+    }
+    return 0;
+}
 
 /// Sets everything the request names; the errno and the object that was refused.
 int set_parameters(int context, const FilesystemRequest& request, std::string& object) {
@@ -76,18 +95,27 @@ int set_parameters(int context, const FilesystemRequest& request, std::string& o
             return errnum;
         }
     }
-    for (const SuperblockFlag& entry : superblock_flags) {
-        if ((request.superblock_flags & entry.flag) == 0) {
-            continue;
-        }
-        object = std::string("option ") + entry.name;
-        errnum = configure(context, FSCONFIG_SET_FLAG, entry.name, nullptr);
-        if (errnum != 0) {
-            return errnum;
+    object.clear();
+    return set_superblock_flags(context, request, object);
+}
+
+/// The parameters, then `command`: 0, or the errno with `detail` for a person.
+int run_command(int context, const FilesystemRequest& request, unsigned command,
+                std::string& detail) {
+    std::string object;
+    int errnum = set_parameters(context, request, object);
+    if (errnum == 0) {
+        object.clear();
+        errnum = configure(context, command, nullptr, nullptr);
+    }
+    if (errnum != 0) {
+        detail = read_context_log(context);
+        if (detail.empty()) {
+            const char* verb = command == FSCONFIG_CMD_CREATE ? "create" : "reconfigure";
+            detail = object.empty() ? std::string("fsconfig: ") + verb : object;
         }
     }
-    object.clear();
-    return 0;
+    return errnum;
 }
 
 } // namespace
@@ -102,16 +130,8 @@ int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::strin
         detail = saved == ENODEV ? "the kernel does not know this filesystem" : "fsopen";
         return saved;
     }
-    std::string object;
-    int errnum = set_parameters(context.get(), request, object);
-    if (errnum == 0) {
-        errnum = configure(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr);
-    }
+    int errnum = run_command(context.get(), request, FSCONFIG_CMD_CREATE, detail);
     if (errnum != 0) {
-        detail = read_context_log(context.get());
-        if (detail.empty()) {
-            detail = object.empty() ? "fsconfig: create" : object;
-        }
         return errnum;
     }
     Fd mount{::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(request.attributes))};
@@ -122,6 +142,31 @@ int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::strin
     }
     result = std::move(mount);
     return 0;
+}
+
+int try_reconfigure(int mount_fd, const FilesystemRequest& change, std::string& detail) {
+    if (classic::is_needed()) {
+        return classic::try_reconfigure(mount_fd, change, detail);
+    }
+    Fd context{::fspick(mount_fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH)};
+    if (!context) {
+        int saved = errno;
+        if (is_refused(SYS_fspick, saved)) {
+            return classic::try_reconfigure(mount_fd, change, detail);
+        }
+        detail = saved == EINVAL ? "nothing is mounted there" : "fspick";
+        return saved;
+    }
+    return run_command(context.get(), change, FSCONFIG_CMD_RECONFIGURE, detail);
+}
+
+int try_set_iversion(int mount_fd, std::uint64_t superblock_flags) noexcept {
+    // No parameter of fsconfig(2) says it, and the others of the superblock would be cleared.
+    constexpr std::uint64_t kept = MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_LAZYTIME;
+    std::array<char, 32> path{};
+    (void)std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", mount_fd);
+    std::uint64_t flags = MS_REMOUNT | MS_I_VERSION | (superblock_flags & kept);
+    return ::mount(nullptr, path.data(), nullptr, flags, nullptr) == 0 ? 0 : errno;
 }
 
 int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result) {
@@ -270,6 +315,18 @@ std::uint64_t mount_id_of(int fd) {
                     "the id of a mount: neither statx(2) nor /proc/self/fdinfo tells it");
     }
     return *id;
+}
+
+bool is_mount_root(int fd) {
+    struct statx status {};
+    if (::syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 0, &status) == 0 &&
+        (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
+        return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+    }
+    // What is above it is on another mount then. A file has no "..": the change itself will tell.
+    Fd parent;
+    return try_open_at(fd, "..", O_PATH, 0, parent) != 0 ||
+           mount_id_of(parent.get()) != mount_id_of(fd);
 }
 
 long filesystem_magic_of(int fd, const std::string& name) {

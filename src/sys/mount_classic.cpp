@@ -47,8 +47,9 @@ int prepare_stage() {
         return 0;
     }
     (void)open_proc(); // the check that it is procfs
-    // First of all nothing may reach the host. Unbindable: a clone of /proc leaves the stage out.
-    int errnum = call_mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr);
+    // First of all the stage may not reach the host; what is cloned keeps its peers there.
+    // Unbindable: a clone of /proc leaves the stage out.
+    int errnum = call_mount(nullptr, "/proc", nullptr, MS_SLAVE, nullptr);
     errnum = errnum != 0 ? errnum
                          : call_mount("tmpfs", stage_path, "tmpfs",
                                       MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700");
@@ -183,6 +184,27 @@ int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::strin
     }
     result = std::move(mounted);
     return errnum;
+}
+
+int try_reconfigure(int mount_fd, const FilesystemRequest& change, std::string& detail) {
+    detail = "mount(2)";
+    std::string data;
+    int errnum = join_options(change, data, detail);
+    struct statvfs status {};
+    std::uint64_t attributes = 0;
+    errnum = errnum != 0 ? errnum : read_attributes(mount_fd, attributes);
+    if (errnum != 0 || ::fstatvfs(mount_fd, &status) != 0) {
+        return errnum != 0 ? errnum : errno;
+    }
+    // A remount takes away what it does not name. Read-only is left to the mount.
+    std::uint64_t kept = (status.f_flag & ST_SYNCHRONOUS) != 0 ? std::uint64_t{MS_SYNCHRONOUS} : 0;
+    kept |= (status.f_flag & ST_MANDLOCK) != 0 ? std::uint64_t{MS_MANDLOCK} : 0;
+    std::uint64_t flags = (kept & ~change.superblock_clear) | change.superblock_flags;
+    flags |= flags_for(attributes) & ~std::uint64_t{MS_RDONLY};
+    errnum = call_mount(nullptr, path_of(mount_fd), nullptr, MS_REMOUNT | flags, data.c_str());
+    return errnum != 0 || (attributes & MOUNT_ATTR_RDONLY) == 0
+               ? errnum
+               : change_attributes(mount_fd, MOUNT_ATTR_RDONLY, 0);
 }
 
 int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result) {

@@ -14,6 +14,9 @@ namespace coracle::sys::classic {
 
 [[nodiscard]] int try_make_filesystem(const FilesystemRequest& request, Fd& result,
                                       std::string& detail);
+/// The mount keeps its attributes. "lazytime" must be named again: nothing tells that it is set.
+[[nodiscard]] int try_reconfigure(int mount_fd, const FilesystemRequest& change,
+                                  std::string& detail);
 [[nodiscard]] int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result);
 /// Mounts that another covers keep their attributes: nobody can reach them, or uncover them who
 /// could not change the attributes as well. EAGAIN if the tree changes meanwhile.

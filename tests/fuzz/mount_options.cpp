@@ -18,7 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     test::require((options.set_attributes & options.clear_attributes & ~access_time) == 0);
     test::require((options.recursive_set & options.recursive_clear & ~access_time) == 0);
     test::require(!options.recursive_bind || options.bind);
-    test::require(options.data.size() <= words.size());
+    test::require((options.superblock_flags & options.superblock_clear) == 0);
+    const auto commas = std::count(text.begin(), text.end(), ',');
+    test::require(options.data.size() <= words.size() + static_cast<std::size_t>(commas));
     const std::vector<std::string_view> known = spec::known_mount_options();
     for (const std::string& word : options.data) {
         test::require(!std::binary_search(known.begin(), known.end(), std::string_view(word)));

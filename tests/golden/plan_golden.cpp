@@ -183,6 +183,12 @@ TEST_CASE("golden: without a user namespace", "[golden]") {
     });
 }
 
+TEST_CASE("golden: mounts of every kind", "[golden]") {
+    check_machines("mounts", [](const host::Facts&) {
+        return file_config(std::string(golden_directory) + "/configs/mounts.json");
+    });
+}
+
 TEST_CASE("golden: the first difference is shown with what is around it", "[golden]") {
     CHECK(first_difference("a\nb\n", "a\nb\n").empty());
     CHECK(first_difference("a\nb\nc\n", "a\nx\nc\n") ==

@@ -65,7 +65,9 @@ def _belongs(pid, mark, directory, uid):
     for name in ("exe", "root", "cwd"):
         if _link(f"{where}/{name}").startswith(directory):
             return f"its {name}"
-    if directory.encode() in _read(f"{where}/mountinfo"):
+    # A mount in the namespace of this process is every process's here: it belongs to nobody.
+    if (_link(f"{where}/ns/mnt") != _link("/proc/self/ns/mnt")
+            and directory.encode() in _read(f"{where}/mountinfo")):
         return "its mounts"
     return ""
 

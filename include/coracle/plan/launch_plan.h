@@ -84,23 +84,38 @@ struct NewFilesystem {
     std::string source;
     std::vector<std::string> data;      ///< "key=value" or "key"
     std::uint64_t superblock_flags = 0; ///< MS_* of mount(2): MS_RDONLY, MS_SYNCHRONOUS, ...
+    bool copy_up = false;               ///< filled with what the destination had: "tmpcopyup"
 };
 
 /// A clone of an existing mount or tree, the source resolved in the host's root.
 struct BindMount {
     std::string source;
     bool recursive = false;
+    /// Stays in the peer group of the host's mount, so that what the container mounts in it is
+    /// mounted on the host too.
+    bool with_host_peers = false;
+};
+
+/// A change of what an earlier mount put at the destination. The step's attributes and propagation
+/// are those of that mount; these are those of its filesystem.
+struct Remount {
+    std::vector<std::string> data;
+    std::uint64_t superblock_flags = 0; ///< MS_* to set
+    std::uint64_t superblock_clear = 0; ///< MS_* to clear
 };
 
 /// One mount of the config, in the config's order.
 struct MountStep {
     std::string name; ///< for messages: "mounts[2]"
     std::string destination;
-    std::variant<NewFilesystem, BindMount> what;
+    std::variant<NewFilesystem, BindMount, Remount> what;
     AttributeChange attributes;           ///< of this mount alone
     AttributeChange recursive_attributes; ///< of the whole tree
-    std::uint32_t propagation = 0;        ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE
+    /// MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; 0 for a remount: as it was.
+    std::uint32_t propagation = 0;
     bool propagation_recursive = false;
+    /// Made read-only when everything else is done, since more is put into it.
+    bool read_only_last = false;
     /// The destination must be a plain directory, reached without symbolic links (proc, sysfs).
     bool no_symlinks = false;
     /// Taken when the kernel answers EPERM to the new filesystem: a different result, so it is
@@ -129,15 +144,13 @@ struct SymlinkStep {
 struct RootfsPlan {
     std::string path; ///< absolute, on the host
     bool readonly = false;
-    std::uint32_t propagation =
-        0;             ///< MS_* of linux.rootfsPropagation, MS_REC included; 0: rslave while set up
-    bool pivot = true; ///< false: --no-pivot
+    std::uint32_t propagation = 0; ///< MS_* of linux.rootfsPropagation, MS_REC included; 0: private
+    bool pivot = true;             ///< false: --no-pivot
     std::vector<MountStep> mounts;
     std::vector<DeviceStep> devices;
     std::vector<SymlinkStep> symlinks;
     std::vector<std::string> masked_paths;
     std::vector<std::string> readonly_paths;
-    bool bind_console = false; ///< the terminal's peer is bound on /dev/console
 };
 
 /// Capability sets as bit masks, bit N = capability N.

@@ -9,20 +9,25 @@
 /// the root file system only by fds resolved below its root: its owner is an attacker.
 namespace coracle::rootfs {
 
+struct Assembled {
+    sys::Fd root;                        ///< the new root, an attached mount
+    std::vector<sys::Fd> read_only_last; ///< mounts that `finish` makes read-only
+};
+
 /// Mounts the root on itself and everything of the plan into it: mounts in their order, devices,
 /// links, masked and read-only paths. Each step that had to take its fallback is added to
-/// `degraded`. The fd is the new root, an attached mount.
+/// `degraded`.
 /// Runs in: init before pivot. Throws: system, denied, unsupported; the text names the step.
 /// Source: runtime-spec config.md#mounts, config-linux.md; mount_namespaces(7).
-[[nodiscard]] sys::Fd assemble(const plan::RootfsPlan& plan,
-                               std::vector<plan::Degradation>& degraded);
+[[nodiscard]] Assembled assemble(const plan::RootfsPlan& plan,
+                                 std::vector<plan::Degradation>& degraded);
 
 /// Puts the terminal's peer on /dev/console. Runs in: init before pivot. Throws: system, denied.
 void bind_console(int root_fd, int peer);
 
-/// Makes the root read-only if the plan says so: the last change to it. Runs in: init before
-/// pivot.
-void finish(const plan::RootfsPlan& plan, int root_fd);
+/// Makes read-only what the plan says to, the root last: nothing can be put there any more.
+/// Runs in: init before pivot. Throws: system.
+void finish(const plan::RootfsPlan& plan, const Assembled& assembled);
 
 /// Makes `root_fd` this mount namespace's root, by pivot_root or as the plan says, and sets the
 /// root's propagation. Runs in: init. Throws: system.

@@ -15,14 +15,25 @@ struct FilesystemRequest {
     std::string type;
     std::string source;
     std::vector<std::string> options;   ///< "key=value" or "flag"
-    std::uint64_t superblock_flags = 0; ///< MS_* of mount(2)
+    std::uint64_t superblock_flags = 0; ///< MS_* of mount(2) to set
     std::uint64_t attributes = 0;       ///< MOUNT_ATTR_* of the new mount
+    std::uint64_t superblock_clear = 0; ///< MS_* of mount(2) to clear
 };
 
 /// A detached mount of a new filesystem instance: 0 and `result`, or the errno of the kernel, with
 /// `detail` naming the step and what the kernel's log of that filesystem says.
 [[nodiscard]] int try_make_filesystem(const FilesystemRequest& request, Fd& result,
                                       std::string& detail);
+
+/// Changes the filesystem whose mount `mount_fd` is the root of, with the options and superblock
+/// flags of `change`: 0, or the errno as above (EINVAL: not the root of a mount).
+/// Source: fspick(2), fsconfig(2).
+[[nodiscard]] int try_reconfigure(int mount_fd, const FilesystemRequest& change,
+                                  std::string& detail);
+
+/// Sets MS_I_VERSION beside the superblock flags that the filesystem was given, and clears every
+/// attribute of the mount, which must be attached. The errno, or 0. Source: mount(2), MS_REMOUNT.
+[[nodiscard]] int try_set_iversion(int mount_fd, std::uint64_t superblock_flags) noexcept;
 
 enum class TreeDepth { single, recursive };
 
@@ -64,6 +75,9 @@ void move_into(int root_fd);
 /// The id of the mount that an fd is on. Throws: system; unsupported if the kernel does not tell.
 /// Source: statx(2), STATX_MNT_ID, Linux >= 5.8; proc_pid_fdinfo(5).
 [[nodiscard]] std::uint64_t mount_id_of(int fd);
+
+/// Whether an fd is the root of its mount. Throws: system. Source: statx(2), Linux >= 5.8.
+[[nodiscard]] bool is_mount_root(int fd);
 
 /// The f_type of an fd's filesystem. Throws: system. Source: fstatfs(2).
 [[nodiscard]] long filesystem_magic_of(int fd, const std::string& name);

@@ -18,25 +18,29 @@ inline plan::RootfsPlan sample_rootfs() {
     plan::MountStep fresh;
     fresh.name = "mounts[0]";
     fresh.destination = "/sys";
-    fresh.what = plan::NewFilesystem{"sysfs", "sysfs", {"a=1", "b"}, MS_SYNCHRONOUS};
+    fresh.what = plan::NewFilesystem{"sysfs", "sysfs", {"a=1", "b"}, MS_SYNCHRONOUS, true};
     fresh.attributes = {1, 2};
     fresh.recursive_attributes = {3, 4};
     fresh.propagation = MS_PRIVATE;
     fresh.no_symlinks = true;
-    fresh.fallback = plan::BindMount{"/sys", true};
+    fresh.fallback = plan::BindMount{"/sys", true, false};
     plan::MountStep bind;
     bind.name = "mounts[1]";
     bind.destination = "/data";
-    bind.what = plan::BindMount{"/host/data", true};
+    bind.what = plan::BindMount{"/host/data", true, true};
     bind.propagation = MS_SHARED;
     bind.propagation_recursive = true;
-    rootfs.mounts = {fresh, bind};
+    plan::MountStep change;
+    change.name = "mounts[2]";
+    change.destination = "/data";
+    change.what = plan::Remount{{"size=1k"}, MS_SYNCHRONOUS, MS_LAZYTIME};
+    change.read_only_last = true;
+    rootfs.mounts = {fresh, bind, change};
     rootfs.devices = {{plan::DeviceMethod::bind_from_host, "/dev/null", 020666, 1, 3, 4, 5, true},
                       {plan::DeviceMethod::make_node, "/dev/p", 010600, 0, 0, 0, 0, false}};
     rootfs.symlinks = {{"/dev/fd", "/proc/self/fd"}};
     rootfs.masked_paths = {"/proc/kcore", ""};
     rootfs.readonly_paths = {"/proc/sys"};
-    rootfs.bind_console = true;
     return rootfs;
 }
 

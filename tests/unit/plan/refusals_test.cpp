@@ -175,12 +175,22 @@ TEST_CASE("plan refusals: the root and the mounts", "[plan]") {
                  c.add_mount(mount_of("bind"));
                  c.config.mounts[0].gid_mappings.push_back({0, 0, 1});
              }},
-            {unsupported, "/mounts/1/options: tmpcopyup is not supported yet",
+            {invalid, "/mounts/1/options: tmpcopyup is for a new tmpfs",
              [](Case& c) {
                  c.add_mount(mount_of("tmpfs"));
-                 c.add_mount(mount_of("tmpfs", {"tmpcopyup"}));
+                 c.add_mount(mount_of("proc", {"tmpcopyup"}));
              }},
-            {invalid, "/mounts/0/options: a bind mount has no option size=1k",
+            {invalid, "/mounts/0/options: tmpcopyup is for a new tmpfs",
+             [](Case& c) {
+                 c.add_mount(mount_of("tmpfs", {"tmpcopyup", "bind"}));
+             }},
+            {invalid, "/mounts/0/options: tmpcopyup is for a new tmpfs",
+             [](Case& c) {
+                 c.add_mount(mount_of("tmpfs", {"tmpcopyup", "remount"}));
+             }},
+            {invalid,
+             "/mounts/0/options: a bind mount has no option size=1k, which belongs to a "
+             "filesystem",
              [](Case& c) {
                  c.add_mount(mount_of("bind", {"ro", "size=1k"}));
              }},
@@ -198,13 +208,19 @@ TEST_CASE("plan refusals: ids that the user namespace does not map", "[plan]") {
     check_refusals(
         small_case(rootless_bare()),
         {
-            {invalid, "/mounts/0/options: gid=5 is not mapped in the user namespace",
+            {invalid,
+             "/mounts/0/options: gid=5: gid 5 is not mapped in the container's user namespace: "
+             "remove the "
+             "option, or map it in /linux/gidMappings",
              [](Case& c) { c.add_mount(mount_of("devpts", {"gid=5"})); }},
-            {invalid, "/mounts/0/options: uid=1 is not mapped in the user namespace",
+            {invalid,
+             "/mounts/0/options: uid=1: uid 1 is not mapped in the container's user namespace: "
+             "remove the "
+             "option, or map it in /linux/uidMappings",
              [](Case& c) { c.add_mount(mount_of("tmpfs", {"uid=1"})); }},
-            {invalid, "/mounts/0/options: gid=x is not mapped in the user namespace",
+            {invalid, "/mounts/0/options: gid=x: not a number of an id",
              [](Case& c) { c.add_mount(mount_of("tmpfs", {"gid=x"})); }},
-            {invalid, "/mounts/0/options: gid=4294967296 is not mapped in the user namespace",
+            {invalid, "/mounts/0/options: gid=4294967296: not a number of an id",
              [](Case& c) { c.add_mount(mount_of("tmpfs", {"gid=4294967296"})); }},
             {invalid,
              "/process/user/uid: cannot setuid to unmapped uid 1 in user namespace: map it in "

@@ -18,7 +18,6 @@ TEST_CASE("mount options: what podman writes for /dev and /sys", "[mount_options
     CHECK(sys.set_attributes ==
           (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY));
     CHECK(sys.clear_attributes == MOUNT_ATTR__ATIME);
-    CHECK(sys.read_only);
     CHECK(sys.data.empty());
 }
 
@@ -51,8 +50,30 @@ TEST_CASE("mount options: attributes of one mount and of the tree", "[mount_opti
         CHECK(parse_mount_options({"r" + opposite}).recursive_clear == row.attribute);
         CHECK(parse_mount_options({"r" + word, "r" + opposite}).recursive_set == 0);
     }
-    CHECK_FALSE(parse_mount_options({"ro", "rw"}).read_only);
-    CHECK_FALSE(parse_mount_options({"rro"}).read_only);
+}
+
+TEST_CASE("mount options: the last word wins between the tree and its top", "[mount_options]") {
+    MountOptions options = parse_mount_options({"rbind", "rw", "noexec", "rro", "rexec"});
+    CHECK(options.recursive_set == MOUNT_ATTR_RDONLY);
+    CHECK(options.recursive_clear == MOUNT_ATTR_NOEXEC);
+    CHECK(options.set_attributes == 0);
+    CHECK(options.clear_attributes == 0);
+    options = parse_mount_options({"rro", "rw"}); // an exception for the top
+    CHECK(options.recursive_set == MOUNT_ATTR_RDONLY);
+    CHECK(options.clear_attributes == MOUNT_ATTR_RDONLY);
+    options = parse_mount_options({"strictatime", "rnoatime"});
+    CHECK(options.set_attributes == 0);
+    CHECK(options.clear_attributes == 0);
+    CHECK(options.recursive_set == MOUNT_ATTR_NOATIME);
+}
+
+TEST_CASE("mount options: several words in one entry", "[mount_options]") {
+    const MountOptions options = parse_mount_options(
+        {"nosuid,size=1k,,mode=755", R"(context="u:o:t:s0:c1,c2",ro)", R"(lowerdir=/a\,b:/c,\)"});
+    CHECK(options.set_attributes == (MOUNT_ATTR_NOSUID | MOUNT_ATTR_RDONLY));
+    CHECK(options.data == std::vector<std::string>{"size=1k", "mode=755",
+                                                   R"(context="u:o:t:s0:c1,c2")",
+                                                   R"(lowerdir=/a\,b:/c)", "\\"});
 }
 
 TEST_CASE("mount options: access times", "[mount_options]") {
@@ -92,11 +113,14 @@ TEST_CASE("mount options: access times", "[mount_options]") {
 TEST_CASE("mount options: superblock flags", "[mount_options]") {
     CHECK(parse_mount_options({"sync", "dirsync", "lazytime", "iversion", "mand", "silent"})
               .superblock_flags ==
-          (MS_SYNCHRONOUS | MS_DIRSYNC | MS_LAZYTIME | MS_I_VERSION | MS_MANDLOCK | MS_SILENT));
-    CHECK(parse_mount_options({"sync", "async", "lazytime", "nolazytime", "iversion", "noiversion",
-                               "mand", "nomand", "silent", "loud"})
-              .superblock_flags == 0);
-    CHECK(parse_mount_options({"remount"}).superblock_flags == MS_REMOUNT);
+          (MS_SYNCHRONOUS | MS_DIRSYNC | MS_LAZYTIME | MS_I_VERSION | MS_MANDLOCK));
+    const MountOptions cleared = parse_mount_options(
+        {"sync", "async", "lazytime", "nolazytime", "iversion", "noiversion", "mand", "nomand"});
+    CHECK(cleared.superblock_flags == 0);
+    CHECK(cleared.superblock_clear == (MS_SYNCHRONOUS | MS_LAZYTIME | MS_I_VERSION | MS_MANDLOCK));
+    CHECK(parse_mount_options({"async", "sync"}).superblock_clear == 0);
+    CHECK(parse_mount_options({"remount"}).remount);
+    CHECK_FALSE(parse_mount_options({"ro"}).remount);
 }
 
 TEST_CASE("mount options: bind and propagation", "[mount_options]") {
