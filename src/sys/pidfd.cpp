@@ -1,3 +1,4 @@
+#include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
