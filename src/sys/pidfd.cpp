@@ -1,5 +1,4 @@
 #include "coracle/base/error.h"
-#include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
@@ -81,7 +80,11 @@ int try_send_signal(int pidfd, int signal) noexcept {
         return errnum;
     }
     // Between these two lines the process may end and its number be given away: as with kill(1).
-    pid_t pid = wait_for_exit(pidfd, std::chrono::milliseconds(0)) ? 0 : pid_of(pidfd);
+    struct pollfd entry {
+        exit_fd_of(pidfd), POLLIN, 0
+    };
+    bool ended = entry.fd < 0 ? has_ended(pidfd) : ::poll(&entry, 1, 0) != 0;
+    pid_t pid = ended ? 0 : pid_of(pidfd);
     return pid <= 0 ? ESRCH : ::kill(pid, signal) == 0 ? 0 : errno;
 }
 
