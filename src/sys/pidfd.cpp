@@ -1,4 +1,5 @@
 #include "coracle/base/error.h"
+#include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
@@ -27,25 +28,14 @@ bool is_process_directory(int fd) noexcept {
     return ::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/// Nothing once the process has been reaped.
-std::optional<ProcessStat> find_stat_in(int directory) noexcept {
-    Fd file;
-    std::array<char, 4096> buffer{};
-    ssize_t length = try_open_at(directory, "stat", O_RDONLY, 0, file) == 0
-                         ? ::read(file.get(), buffer.data(), buffer.size())
-                         : -1;
-    return length <= 0 ? std::nullopt
-                       : parse_process_stat({buffer.data(), static_cast<std::size_t>(length)});
-}
-
 /// A leader that has left its other threads behind is a zombie, and its process has not ended.
-bool has_ended(int directory) noexcept {
+bool has_ended(int directory) {
     std::optional<ProcessStat> stat = find_stat_in(directory);
     return !stat || ((stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1);
 }
 
-/// 0 once the process has been reaped.
-pid_t pid_of(int pidfd) noexcept {
+/// 0 once the process has been reaped. Throws: system.
+pid_t pid_of(int pidfd) {
     if (is_process_directory(pidfd)) {
         std::optional<ProcessStat> stat = find_stat_in(pidfd);
         return stat ? stat->pid : 0;
@@ -79,13 +69,14 @@ int try_send_signal(int pidfd, int signal) noexcept {
     if (!is_refused(SYS_pidfd_send_signal, errnum)) {
         return errnum;
     }
-    // Between these two lines the process may end and its number be given away: as with kill(1).
-    struct pollfd entry {
-        exit_fd_of(pidfd), POLLIN, 0
-    };
-    bool ended = entry.fd < 0 ? has_ended(pidfd) : ::poll(&entry, 1, 0) != 0;
-    pid_t pid = ended ? 0 : pid_of(pidfd);
-    return pid <= 0 ? ESRCH : ::kill(pid, signal) == 0 ? 0 : errno;
+    try {
+        // Between these two lines the process may end and its number be given away: as with
+        // kill(1).
+        pid_t pid = wait_for_exit(pidfd, std::chrono::milliseconds(0)) ? 0 : pid_of(pidfd);
+        return pid <= 0 ? ESRCH : ::kill(pid, signal) == 0 ? 0 : errno;
+    } catch (const Error& error) { // catch: the caller asks for an errno
+        return error.errnum();
+    }
 }
 
 namespace {
@@ -143,7 +134,12 @@ constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
 
 std::optional<int> find_exit_status(int pidfd) noexcept {
     bool pollable = exit_fd_of(pidfd) >= 0;
-    id_t id = static_cast<id_t>(pollable ? pidfd : pid_of(pidfd));
+    id_t id = static_cast<id_t>(pidfd);
+    try {
+        id = pollable ? id : static_cast<id_t>(pid_of(pidfd));
+    } catch (const Error&) { // catch: how a process ended only decorates another error
+        return std::nullopt;
+    }
     siginfo_t info{};
     if (::waitid(pollable ? P_PIDFD : P_PID, id, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
         info.si_pid != 0) { // our own child, left to be reaped

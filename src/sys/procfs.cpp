@@ -50,24 +50,37 @@ std::optional<ProcessStat> parse_process_stat(const std::string& text) {
     return ProcessStat{static_cast<pid_t>(*pid), fields[0][0], *threads, *start};
 }
 
-std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid) {
+namespace {
+
+std::optional<ProcessStat> find_stat_at(int directory, const std::string& path,
+                                        const std::string& name) {
     Fd file;
-    std::string path = proc_path(pid, "stat");
-    int errnum = try_open_at(proc_fd, path, O_RDONLY, 0, file);
+    int errnum = try_open_at(directory, path, O_RDONLY, 0, file);
     if (errnum == ENOENT || errnum == ESRCH) {
         return std::nullopt;
     }
     if (errnum != 0) {
-        throw_system(errnum, "open /proc/" + path);
+        throw_system(errnum, "open " + name);
     }
     try {
-        return parse_process_stat(read_all(file.get(), 4096, "/proc/" + path));
+        return parse_process_stat(read_all(file.get(), 4096, name));
     } catch (Error& error) { // catch: a process that ended between open and read is absent
         if (error.errnum() == ESRCH) {
             return std::nullopt;
         }
         throw;
     }
+}
+
+} // namespace
+
+std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid) {
+    std::string path = proc_path(pid, "stat");
+    return find_stat_at(proc_fd, path, "/proc/" + path);
+}
+
+std::optional<ProcessStat> find_stat_in(int process_directory) {
+    return find_stat_at(process_directory, "stat", "stat of a process");
 }
 
 std::optional<std::uint64_t> find_in_fdinfo(int fd, const std::string& key) noexcept {

@@ -22,7 +22,10 @@ struct ProcessStat {
     std::uint64_t start_time = 0; ///< clock ticks since boot, field 22
 };
 /// Nothing if there is no such process. Source: proc(5), proc_pid_stat(5).
+/// Throws: system.
 [[nodiscard]] std::optional<ProcessStat> find_process_stat(int proc_fd, pid_t pid);
+/// The same by an open /proc/PID; nothing once the process has been reaped.
+[[nodiscard]] std::optional<ProcessStat> find_stat_in(int process_directory);
 /// The same from the file's text; nothing if it is not one.
 [[nodiscard]] std::optional<ProcessStat> parse_process_stat(const std::string& text);
 
