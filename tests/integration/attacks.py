@@ -75,6 +75,29 @@ def dev_null_is_a_link(box, kind):
     return harm + host_harm(box)
 
 
+def closed_streams(box, kind, closed):
+    """A23: the caller has closed some of 0, 1 and 2. What takes their place is the host's null, not
+    the link of the image, and not a descriptor of the runtime."""
+    def edit(config, bundle):
+        bundles.remove_mount(config, "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue")
+        bundle.symlink("attacker-dev/null", escape_targets(box, "null")[kind])
+        config["mounts"].append({"destination": "/dev", "type": "bind",
+                                 "source": os.path.join(bundle.rootfs, "attacker-dev"),
+                                 "options": ["rbind", "rw"]})
+
+    shell = ["bash", "-c", f'exec "$@" {closed}', "bash"]
+    result, harm = attempt(box, box.bundle("facts", edit=edit), wrap=shell)
+    if result is not None and result.rc != 0:
+        harm.append(f"did not run: {result}")
+    elif result is not None and result.out:
+        fds = Facts(result.out).fds
+        given = {name: target for name, target in fds.items()
+                 if not target.startswith((result.out_path, result.err_path))}
+        harm += [f"{name} is {target}" for name, target in given.items()
+                 if name not in "012" or target != "/dev/null"]
+    return harm + host_harm(box)
+
+
 def receive_terminal(listener):
     """The descriptor that a runtime sends to its console socket; None if it sends none."""
     listener.settimeout(5)

@@ -181,6 +181,11 @@ def test_a23_dev_null_of_the_image_is_not_followed(box, kind):
     assert attacks.dev_null_is_a_link(box, kind) == []
 
 
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- >&- 2>&-"])
+def test_a23_closed_streams_are_not_those_of_the_image(box, closed):
+    assert attacks.closed_streams(box, "absolute", closed) == []
+
+
 @KINDS
 def test_a24_the_console_is_not_made_through_a_link(box, kind):
     assert attacks.console_is_a_link(box, kind) == []
