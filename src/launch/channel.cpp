@@ -78,6 +78,17 @@ void ParentEnd::send_plan(const plan::InitPlan& plan, int gate) {
     post(InitPlanMessage{plan}, gate >= 0 ? std::span<const int>(fds) : std::span<const int>());
 }
 
+void ParentEnd::send_mount_sources(std::span<const sys::Fd> trees) {
+    do {
+        std::vector<int> fds;
+        for (const sys::Fd& tree : trees.first(std::min(trees.size(), sys::max_packet_fds))) {
+            fds.push_back(tree.get());
+        }
+        trees = trees.subspan(fds.size());
+        post(MountSources{}, fds);
+    } while (!trees.empty());
+}
+
 void ChildEnd::send_console(int manager) {
     std::array<int, 1> fds{manager};
     send(Console{}, fds);

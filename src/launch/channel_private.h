@@ -51,6 +51,8 @@ class ParentEnd : public ChannelEnd {
     void send_copy_ready() { post(CopyReady{}); }
     /// `gate` is borrowed; -1 for GateKind::channel.
     void send_plan(const plan::InitPlan& plan, int gate);
+    /// `trees` are borrowed; in as many messages as the kernel's limit of fds asks for.
+    void send_mount_sources(std::span<const sys::Fd> trees);
     void send_cgroup_ready() { post(CgroupReady{}); }
     void send_filter(std::vector<std::uint8_t> program) { post(Filter{std::move(program)}); }
     void send_committed() { post(Committed{}); }

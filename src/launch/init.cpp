@@ -150,10 +150,33 @@ void make_terminal(Work& work) {
     work.channel.send_console(pty.manager.get());
 }
 
+/// The trees that the parent has opened, taken from the channel as they are needed.
+class GivenSources {
+  public:
+    explicit GivenSources(Work& work) : work_(work), more_(work.plan.rootfs.sources_given) {}
+    /// Empty if there is none to take.
+    [[nodiscard]] Fd next() {
+        if (next_ == batch_.size() && more_) {
+            (void)work_.channel.require<MountSources>(&batch_);
+            next_ = 0;
+            more_ = !batch_.empty();
+        }
+        return next_ == batch_.size() ? Fd() : std::move(batch_[next_++]);
+    }
+
+  private:
+    Work& work_;
+    bool more_;
+    std::vector<Fd> batch_;
+    std::size_t next_ = 0;
+};
+
 void build_root(Work& work) {
     work.enter(Stage::mounts);
     (void)::umask(0); // modes of mount points and nodes are exact
-    work.rootfs = rootfs::assemble(work.plan.rootfs, work.degraded);
+    GivenSources given(work);
+    work.rootfs = rootfs::assemble(
+        work.plan.rootfs, [&] { return given.next(); }, work.degraded);
     make_terminal(work);
     work.enter(Stage::pivot);
     (void)sys::make_in_root(work.rootfs.root.get(), work.plan.process.cwd,

@@ -9,6 +9,7 @@
 #include "coracle/sys/socket.h"
 #include "id_map_private.h"
 #include "intermediate_private.h"
+#include "mount_sources_private.h"
 #include "namespaces_private.h"
 #include "outcome_private.h"
 #include "private_copy_private.h"
@@ -137,7 +138,11 @@ void Launch::State::map_ids() {
 /// Init cannot become ready before CgroupReady, so that its Ready never overtakes the
 /// intermediate's InitStarted.
 void Launch::State::let_init_go_on() {
+    std::vector<Fd> sources = open_mount_sources(plan, proc_fd, init.pid); // while init waits
     channel.send_cgroup_ready();
+    if (plan.init.rootfs.sources_given) {
+        channel.send_mount_sources(sources);
+    }
     if (plan.seccomp) { // compiled while init mounts
         channel.send_filter(security::compile_seccomp(*plan.seccomp));
     }

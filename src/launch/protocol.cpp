@@ -44,8 +44,8 @@ void fields(A& a, Of<A, SymlinkStep>& v) {
 }
 template <class A>
 void fields(A& a, Of<A, RootfsPlan>& v) {
-    launch::transfer_all(a, v.path, v.readonly, v.propagation, v.pivot, v.mounts, v.devices,
-                         v.symlinks, v.masked_paths, v.readonly_paths);
+    launch::transfer_all(a, v.path, v.readonly, v.propagation, v.sources_given, v.pivot, v.mounts,
+                         v.devices, v.symlinks, v.masked_paths, v.readonly_paths);
 }
 template <class A>
 void fields(A& a, Of<A, CapabilityPlan>& v) {
@@ -125,6 +125,8 @@ void fields(A& a, Of<A, Failed>& v) {
     transfer_enum(a, v.kind, ErrorKind::internal);
     transfer_all(a, v.errnum, v.text);
 }
+template <class A>
+void fields(A& /*a*/, Of<A, MountSources>& /*v*/) {}
 
 namespace {
 
@@ -162,8 +164,9 @@ Message decode(std::span<const std::uint8_t> data) {
 
 const char* name_of(const Message& message) noexcept {
     constexpr std::array<const char*, std::variant_size_v<Message>> names{
-        "NeedIdMap", "IdMapDone", "CopyReady", "InitStarted", "InitPlan", "CgroupReady", "Filter",
-        "Console",   "Ready",     "Committed", "Start",       "Accepted", "Failed"};
+        "NeedIdMap",   "IdMapDone", "CopyReady", "InitStarted", "InitPlan",
+        "CgroupReady", "Filter",    "Console",   "Ready",       "Committed",
+        "Start",       "Accepted",  "Failed",    "MountSources"};
     return names.at(message.index());
 }
 

@@ -24,6 +24,7 @@
 ///          ◄─ InitStarted{pid} ───── exit
 ///     reap M, pidfd of I             session, keyring, hostname, loopback
 ///          ── CgroupReady ───────────────────────────────────────────► cgroup namespace, mounts
+///          ── MountSources + fds ──────────────────────────────────────► (only where P opens them)
 ///          ── Filter ────────────────────────────────────────────────► (only with seccomp)
 ///          ◄──────────────────────────────────────────── Console + fd (only with a terminal)
 ///          ◄────────────────────────────────────────── Ready{degraded} ids, capabilities, cwd
@@ -65,10 +66,13 @@ struct Failed {
     std::int32_t errnum = 0;
     std::string text;
 };
+/// Beside it: the next trees of LaunchPlan::mount_sources, in their order; none at all if init has
+/// to open them by itself. Only with RootfsPlan::sources_given, and as many as it takes.
+struct MountSources {};
 
 using Message =
     std::variant<NeedIdMap, IdMapDone, CopyReady, InitStarted, InitPlanMessage, CgroupReady, Filter,
-                 Console, ReadyMessage, Committed, Start, Accepted, Failed>;
+                 Console, ReadyMessage, Committed, Start, Accepted, Failed, MountSources>;
 
 /// The bytes of a message: its index, then its fields.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);

@@ -183,6 +183,32 @@ char device_letter(std::uint32_t mode) {
     return S_ISBLK(mode) ? 'b' : S_ISFIFO(mode) ? 'p' : 'c';
 }
 
+std::string describe_map(const char* kind, const std::vector<IdMapping>& map) {
+    std::string text;
+    for (const IdMapping& entry : map) {
+        text += fmt::format(" {} {}={}+{}", kind, value_of(entry.container), value_of(entry.host),
+                            entry.size);
+    }
+    return text;
+}
+
+void describe_sources(const std::vector<MountSource>& sources, std::string& out) {
+    if (sources.empty()) {
+        return;
+    }
+    out += "opened by the parent:\n";
+    for (const MountSource& source : sources) {
+        out += fmt::format("  {}: {}", source.name, quote(source.path));
+        if (source.id_map != MountIdMap::none) {
+            out += source.id_map_recursive ? " ridmap" : " idmap";
+            out += source.id_map == MountIdMap::container
+                       ? std::string(" by the container's user namespace")
+                       : describe_map("uid", source.uids) + describe_map("gid", source.gids);
+        }
+        out += '\n';
+    }
+}
+
 void describe_rootfs(const RootfsPlan& rootfs, std::string& out) {
     out += fmt::format("rootfs: {} {} {}\n", quote(rootfs.path),
                        rootfs.readonly ? "read-only" : "read-write",
@@ -306,6 +332,7 @@ std::string describe(const LaunchPlan& plan) {
     std::string out = fmt::format("container: {}\nbundle: {}\n", plan.id, quote(plan.bundle));
     describe_identity(plan, out);
     describe_init(plan.init, out);
+    describe_sources(plan.mount_sources, out);
     describe_rootfs(plan.init.rootfs, out);
     describe_process(plan.init.process, out);
     describe_capability_sets(plan.init.process.capabilities, out);

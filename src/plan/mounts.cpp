@@ -45,11 +45,32 @@ std::string find_filesystem_word(const MountOptions& options) {
     return options.data.empty() ? std::string() : printable(options.data.front());
 }
 
+/// Source: runtime-spec config.md#linux-mount-options, idmap; mount_setattr(2), ID-mapped mounts.
+void require_possible_id_map(const Inputs& inputs, const spec::Mount& mount,
+                             const MountOptions& options, const LaunchPlan& plan,
+                             const std::string& pointer) {
+    bool has_maps = !mount.uid_mappings.empty();
+    if (options.id_map.empty() && !has_maps) {
+        return;
+    }
+    if (!options.bind || options.remount) {
+        throw_error(ErrorKind::unsupported, pointer + ": only a bind mount can be id-mapped");
+    }
+    if (!has_maps && plan.user_namespace == UserNamespace::current) {
+        refuse(ErrorKind::invalid_config, pointer,
+               options.id_map + " without uidMappings and gidMappings is about the container's "
+                                "user namespace, and it has none of its own");
+    }
+    if (!inputs.facts.privileged) {
+        throw_error(ErrorKind::unsupported,
+                    pointer + ": id-mapped mounts need privilege over the filesystem of the "
+                              "source, which a plain user has not: give the files to the mapped "
+                              "ids, or run coracle as root");
+    }
+}
+
 void require_possible_options(const spec::Mount& mount, const MountOptions& options,
                               const std::string& pointer) {
-    if (!options.id_map.empty() || !mount.uid_mappings.empty() || !mount.gid_mappings.empty()) {
-        throw_error(ErrorKind::unsupported, pointer + ": id-mapped mounts are not supported yet");
-    }
     if (options.copy_up && (options.bind || options.remount || mount.type != "tmpfs")) {
         refuse(ErrorKind::invalid_config, pointer, "tmpcopyup is for a new tmpfs");
     }
@@ -223,6 +244,7 @@ MountStep make_mount_step(const Inputs& inputs, LaunchPlan& plan, const RootfsPl
     MountOptions options = spec::parse_mount_options(mount.options);
     options.bind = options.bind || mount.type == "bind";
     require_possible_options(mount, options, pointer);
+    require_possible_id_map(inputs, mount, options, plan, pointer);
 
     MountStep step;
     step.name = "mounts[" + std::to_string(index) + "]";

@@ -36,6 +36,10 @@ void add_devices(const Inputs& inputs, LaunchPlan& plan, RootfsPlan& rootfs);
 [[nodiscard]] MountStep make_mount_step(const Inputs& inputs, LaunchPlan& plan,
                                         const RootfsPlan& rootfs, std::size_t index);
 
+/// What the parent has to open for `rootfs`; nothing where init can do it.
+[[nodiscard]] std::vector<MountSource>
+make_mount_sources(const Inputs& inputs, const LaunchPlan& plan, const RootfsPlan& rootfs);
+
 [[nodiscard]] ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] SeccompPlan make_seccomp(const spec::Seccomp& seccomp);

@@ -98,6 +98,8 @@ RootfsPlan make_rootfs(const Inputs& inputs, LaunchPlan& plan) {
     }
     add_devices(inputs, plan, rootfs);
     delay_read_only(inputs, rootfs);
+    plan.mount_sources = make_mount_sources(inputs, plan, rootfs);
+    rootfs.sources_given = !plan.mount_sources.empty();
     rootfs.masked_paths = inputs.linux_.masked_paths;
     rootfs.readonly_paths = inputs.linux_.readonly_paths;
     return rootfs;

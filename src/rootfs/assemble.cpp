@@ -19,10 +19,19 @@ using sys::Fd;
 /// The root as a mount of its own, on its own place, so that what is mounted inside is seen
 /// nowhere else, and pivot_root(2) has a mount. It is private, or a slave of the host's; "shared"
 /// comes last.
-Fd mount_root_on_itself(const plan::RootfsPlan& plan) {
+Fd mount_root_on_itself(const plan::RootfsPlan& plan, Fd given) {
     const std::string& path = plan.path;
-    Fd place = sys::open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
-    Fd root = sys::clone_tree(place.get(), "", sys::TreeDepth::recursive);
+    Fd place;
+    int errnum = sys::try_open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, place);
+    if (errnum == EACCES && given && plan.pivot) {
+        // The parent could reach it and this process cannot: any place does until pivot.
+        errnum = sys::try_open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, place);
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "open " + printable(path));
+    }
+    Fd root =
+        given ? std::move(given) : sys::clone_tree(place.get(), "", sys::TreeDepth::recursive);
     if ((plan.propagation & MS_SLAVE) == 0) {
         sys::set_attributes(root.get(), {0, 0, MS_PRIVATE}, sys::TreeDepth::recursive, path);
     }
@@ -40,7 +49,7 @@ std::vector<Fd> clone_peers(const plan::RootfsPlan& plan) {
     std::vector<Fd> early(plan.mounts.size());
     for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
         const plan::BindMount* bind = std::get_if<plan::BindMount>(&plan.mounts[i].what);
-        if (bind != nullptr && bind->with_host_peers) {
+        if (bind != nullptr && bind->with_host_peers && !plan.sources_given) {
             in_context([&] { return plan.mounts[i].name; },
                        [&] { early[i] = clone_source(*bind); });
         }
@@ -56,17 +65,18 @@ bool has_shared(const plan::RootfsPlan& plan) {
 
 } // namespace
 
-Assembled assemble(const plan::RootfsPlan& plan, std::vector<plan::Degradation>& degraded) {
+Assembled assemble(const plan::RootfsPlan& plan, const NextSource& next_source,
+                   std::vector<plan::Degradation>& degraded) {
     std::vector<Fd> early = clone_peers(plan);
     // Slave: nothing that is mounted here reaches the host, and a bind that asks for rslave still
     // follows it.
     sys::set_namespace_propagation(MS_SLAVE | MS_REC);
     Assembled assembled;
     assembled.root = in_context([&] { return "root file system " + printable(plan.path); },
-                                [&] { return mount_root_on_itself(plan); });
+                                [&] { return mount_root_on_itself(plan, next_source()); });
     int root = assembled.root.get();
     MountedTrees trees(root);
-    Assembly assembly{plan, root, early, degraded, has_shared(plan)};
+    Assembly assembly{plan, root, early, next_source, degraded, has_shared(plan)};
     for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
         const plan::MountStep& step = plan.mounts[i];
         in_context([&] { return step.name + " " + printable(step.destination); },

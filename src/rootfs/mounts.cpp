@@ -83,8 +83,8 @@ Fd make_bind(const plan::BindMount& bind, const plan::MountStep& step, Fd early)
 }
 
 /// The fallback shows the host's own instance, so what was asked for one mount holds for its tree.
-Fd make_fallback(const plan::MountStep& step) {
-    Fd tree = in_context([] { return std::string("a new instance is refused, and of the host"); },
+Fd make_fallback(const plan::MountStep& step, const std::string& refusal) {
+    Fd tree = in_context([&] { return refusal + ", and of the host"; },
                          [&] {
                              return sys::clone_tree(AT_FDCWD, step.fallback->source,
                                                     sys::TreeDepth::recursive);
@@ -130,10 +130,12 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
         return tree;
     }
     if ((errnum == EPERM || errnum == EBUSY) && step.fallback) {
+        std::string refusal =
+            "a new " + filesystem.type + " is refused (" + describe_errno(errnum) + ")";
+        Fd fallback = make_fallback(step, refusal);
         degraded.push_back({step.name + " " + step.destination,
-                            "a new " + filesystem.type + " is refused (" + describe_errno(errnum) +
-                                "), so the host's " + step.fallback->source + " is shown"});
-        return make_fallback(step);
+                            refusal + ", so the host's " + step.fallback->source + " is shown"});
+        return fallback;
     }
     throw_system(errnum, "mount " + printable(filesystem.type) + ": " + detail +
                              explain(filesystem, errnum));
@@ -186,7 +188,9 @@ Fd mount_step(Assembly& assembly, std::size_t index) {
         return {};
     }
     const plan::BindMount* bind = std::get_if<plan::BindMount>(&step.what);
-    Fd tree = bind != nullptr ? make_bind(*bind, step, std::move(assembly.early[index]))
+    Fd given = bind != nullptr && assembly.plan.sources_given ? assembly.next_source()
+                                                              : std::move(assembly.early[index]);
+    Fd tree = bind != nullptr ? make_bind(*bind, step, std::move(given))
                               : make_filesystem(std::get<plan::NewFilesystem>(step.what), step,
                                                 assembly.degraded);
     bool is_directory = S_ISDIR(sys::stat_of(tree.get(), step.destination).st_mode);

@@ -14,6 +14,7 @@ struct Assembly {
     const plan::RootfsPlan& plan;
     int root_fd;
     std::vector<sys::Fd>& early; ///< by step: the tree that was cloned beforehand, or empty
+    const NextSource& next_source;
     std::vector<plan::Degradation>& degraded;
     bool has_shared; ///< some mount is shared, so that what is mounted in it is shared too
 };

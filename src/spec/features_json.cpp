@@ -59,7 +59,7 @@ void write_linux(json::Writer& writer, const BuildFeatures& build) {
     write_switch(writer, "selinux", false);
     write_switch(writer, "intelRdt", false);
     writer.key("mountExtensions").begin_object();
-    write_switch(writer, "idmap", false);
+    write_switch(writer, "idmap", true);
     writer.end_object();
     write_switch(writer, "netDevices", false);
     writer.end_object();
@@ -73,11 +73,7 @@ std::string write_features(const BuildFeatures& build) {
     writer.key("ociVersionMin").string("1.0.0");
     writer.key("ociVersionMax").string("1.3.0");
     writer.key("hooks").begin_array().end_array();
-    std::vector<std::string_view> options = known_mount_options();
-    std::erase_if(options, [](std::string_view option) { // known, and refused
-        return option == "idmap" || option == "ridmap";
-    });
-    writer.key("mountOptions").strings(options);
+    writer.key("mountOptions").strings(known_mount_options());
     write_linux(writer, build);
     writer.key("annotations").begin_object();
     writer.key("coracle.commit").string(build.commit);

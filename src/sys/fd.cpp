@@ -6,11 +6,13 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/refused.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <optional>
 #include <string>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,6 +32,20 @@ Fd duplicate(int fd) {
         throw_system(saved, "duplicate fd " + std::to_string(fd));
     }
     return copy;
+}
+
+void allow_open_files(std::size_t count) {
+    constexpr rlim_t others = 128;
+    struct rlimit limit {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count + others) {
+        limit.rlim_cur = count + others;
+        limit.rlim_max = std::max(limit.rlim_max, limit.rlim_cur);
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            int saved = errno;
+            throw_system(saved,
+                         "raise the limit of open files to " + std::to_string(limit.rlim_cur));
+        }
+    }
 }
 
 void require_standard_streams() {

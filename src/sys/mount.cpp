@@ -215,6 +215,19 @@ void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
     }
 }
 
+int try_map_ids(int fd, int user_namespace, TreeDepth depth) noexcept {
+    struct mount_attr attributes {};
+    attributes.attr_set = MOUNT_ATTR_IDMAP;
+    attributes.userns_fd = static_cast<std::uint64_t>(user_namespace);
+    unsigned flags = AT_EMPTY_PATH;
+    flags |= depth == TreeDepth::recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U;
+    return ::mount_setattr(fd, "", flags, &attributes, sizeof attributes) == 0 ? 0 : errno;
+}
+
+bool has_detached_mounts() noexcept {
+    return !classic::is_needed();
+}
+
 void attach(int tree_fd, int target_fd, const std::string& name) {
     constexpr unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     int errnum = classic::is_needed() ? classic::try_attach(tree_fd, target_fd)

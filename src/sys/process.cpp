@@ -25,17 +25,40 @@ namespace {
                                           : "clone");
 }
 
-} // namespace
-
-pid_t clone_process() {
+pid_t clone_with(unsigned long flags) {
     // Not clone3(2): nothing of it is needed, and outer containers answer it with ENOSYS. Not
     // fork(2): its handlers are for threads. The arguments besides the flags are 0 in any order.
-    long pid = ::syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
+    long pid = ::syscall(SYS_clone, flags | SIGCHLD, 0L, 0L, 0L, 0L);
     if (pid < 0) {
         int saved = errno;
         throw_no_process(saved);
     }
     return static_cast<pid_t>(pid);
+}
+
+} // namespace
+
+pid_t clone_process() {
+    return clone_with(0);
+}
+
+pid_t clone_into_user_namespace() {
+    return clone_with(CLONE_NEWUSER);
+}
+
+void change_directory(int dir_fd) {
+    if (::fchdir(dir_fd) != 0) {
+        int saved = errno;
+        throw_system(saved, "change the current directory");
+    }
+}
+
+void change_root(int dir_fd) {
+    change_directory(dir_fd);
+    if (::chroot(".") != 0) {
+        int saved = errno;
+        throw_system(saved, "change the root");
+    }
 }
 
 pid_t start_sibling(int (*role)(void*), void* argument) {

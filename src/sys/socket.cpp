@@ -20,7 +20,7 @@ namespace coracle::sys {
 namespace {
 
 constexpr int backlog = 16;
-constexpr std::size_t max_fds = 64;
+constexpr std::size_t max_fds = max_packet_fds;
 
 /// "/proc/self/fd/N/name" as an address: sun_path has room for 108 bytes only.
 bool make_address(int dir_fd, const std::string& name, struct sockaddr_un& address) noexcept {

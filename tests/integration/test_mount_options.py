@@ -9,6 +9,8 @@ import tempfile
 
 import pytest
 
+import bundles
+
 from test_mounts import add, with_mount
 
 ATIME = {"noatime", "relatime"}  # strictatime shows as neither
@@ -547,3 +549,64 @@ def test_a_shared_bind_across_a_user_namespace_is_reported(box):
         config["linux"].update(rootfsPropagation="rshared"),
         config["mounts"].append(add("/vol", "none", source, "rbind", "rshared"))))
     assert "not seen on the host" in json.dumps(box.state(container.id))
+
+
+# ---- many
+
+
+def test_a_thousand_mounts(box):
+    source = box.directory("src")
+
+    def edit(config, _):
+        for i in range(500):
+            config["mounts"] += [add(f"/tmp/b{i}", "none", source, "bind", "ro"),
+                                 add(f"/tmp/t{i}", "tmpfs", "tmpfs", "ro", "size=4k")]
+
+    mounts = {m.destination: m for m in box.facts(edit).all_mounts()}
+    assert all("ro" in mounts[f"/tmp/{kind}{i}"].options for kind in "bt" for i in range(500))
+
+
+# ---- what an image has in /dev
+
+
+@pytest.mark.modes("root")
+@pytest.mark.parametrize("bits", [0o600, 0o000, 0o666])
+def test_a_node_of_the_image_is_taken_whatever_its_mode(box, bits):
+    def edit(config, bundle):
+        bundles.remove_mount(config, "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue")
+        bundle.directory("dev")
+        os.mknod(os.path.join(bundle.rootfs, "dev/null"), bits | stat.S_IFCHR, os.makedev(1, 3))
+        os.chmod(os.path.join(bundle.rootfs, "dev/null"), bits)
+
+    assert stats(box, "/dev/null", edit=edit)["/dev/null"]["mode"] == bits
+
+
+@pytest.mark.modes("root")
+def test_a_node_of_the_image_that_is_another_device_is_refused(box):
+    def edit(config, bundle):
+        bundles.remove_mount(config, "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue")
+        bundle.directory("dev")
+        os.mknod(os.path.join(bundle.rootfs, "dev/null"), 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+
+    bundle = box.bundle(edit=edit)
+    box.fails("run", "--bundle", bundle.path, box.new_id(), says=["/dev/null", "1:3"])
+
+
+@pytest.mark.modes("user")
+@pytest.mark.parametrize("space,kind,shown", [("network", "sysfs", "/sys"),
+                                              ("ipc", "mqueue", "/dev/mqueue")])
+def test_a_fallback_keeps_the_words_of_the_kernel(box, space, kind, shown):
+    refusal = f"a new {kind} is refused (Operation not permitted)"
+
+    def edit(config, _):
+        bundles.drop_namespace(config, space)
+        bundles.remove_mount(config, "/sys/fs/cgroup")
+        config["process"]["args"] = ["/bin/guest", "pause"]
+
+    if os.path.isdir(shown):
+        container = box.start("pause", edit=edit)
+        assert f"{refusal}, so the host's {shown}" in json.dumps(box.state(container.id))
+    else:
+        bundle = box.bundle(edit=edit)
+        box.fails("run", "--bundle", bundle.path, box.new_id(),
+                  says=[refusal, f"of the host: open_tree {shown}", "no such file"])

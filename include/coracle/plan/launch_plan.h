@@ -68,6 +68,23 @@ enum class GateKind : std::uint8_t {
     channel, ///< run: the parent sends Start over the launch channel
 };
 
+enum class MountIdMap : std::uint8_t {
+    none,
+    container, ///< by the container's user namespace
+    own,       ///< by the maps of the mount
+};
+
+/// What the parent opens for init: the root or the source of a bind.
+struct MountSource {
+    std::string name; ///< for messages
+    std::string path;
+    bool recursive = false;
+    MountIdMap id_map{};
+    bool id_map_recursive = false; ///< "ridmap"
+    std::vector<IdMapping> uids;   ///< id on the filesystem, id it is shown as in the parent
+    std::vector<IdMapping> gids;
+};
+
 // ---- what init does -----------------------------------------------------------------------------
 
 /// MOUNT_ATTR_* changes. Source: mount_setattr(2).
@@ -145,7 +162,9 @@ struct RootfsPlan {
     std::string path; ///< absolute, on the host
     bool readonly = false;
     std::uint32_t propagation = 0; ///< MS_* of linux.rootfsPropagation, MS_REC included; 0: private
-    bool pivot = true;             ///< false: --no-pivot
+    /// The root and every bind come from the parent as trees, in the plan's order.
+    bool sources_given = false;
+    bool pivot = true; ///< false: --no-pivot
     std::vector<MountStep> mounts;
     std::vector<DeviceStep> devices;
     std::vector<SymlinkStep> symlinks;
@@ -254,6 +273,9 @@ struct LaunchPlan {
     std::vector<NamespacePlan> namespaces; ///< in the order of NamespaceKind
     std::vector<TimeOffset> time_offsets;
     CgroupPlan cgroup;
+    /// Opened by the parent, since the container's root may not reach them or only the parent may
+    /// map their ids; empty: by init.
+    std::vector<MountSource> mount_sources;
     std::optional<SeccompPlan> seccomp;
     InitPlan init;
     std::vector<Degradation> degradations;

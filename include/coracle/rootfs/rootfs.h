@@ -3,11 +3,16 @@
 #include "coracle/plan/launch_plan.h"
 #include "coracle/sys/fd.h"
 
+#include <functional>
 #include <vector>
 
 /// Carries out a RootfsPlan. Everything here runs in init, in its own mount namespace, and touches
 /// the root file system only by fds resolved below its root: its owner is an attacker.
 namespace coracle::rootfs {
+
+/// The next tree that the parent has opened, for RootfsPlan::sources_given: of the root first, then
+/// of each bind in the plan's order. Empty: to be opened here.
+using NextSource = std::function<sys::Fd()>;
 
 struct Assembled {
     sys::Fd root;                        ///< the new root, an attached mount
@@ -19,7 +24,7 @@ struct Assembled {
 /// `degraded`.
 /// Runs in: init before pivot. Throws: system, denied, unsupported; the text names the step.
 /// Source: runtime-spec config.md#mounts, config-linux.md; mount_namespaces(7).
-[[nodiscard]] Assembled assemble(const plan::RootfsPlan& plan,
+[[nodiscard]] Assembled assemble(const plan::RootfsPlan& plan, const NextSource& next_source,
                                  std::vector<plan::Degradation>& degraded);
 
 /// Puts the terminal's peer on /dev/console. Runs in: init before pivot. Throws: system, denied.

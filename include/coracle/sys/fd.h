@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <utility>
 
 namespace coracle::sys {
@@ -37,6 +38,10 @@ class Fd {
 /// Opens /dev/null on each of 0, 1 and 2 that is closed, so that no descriptor of ours can become
 /// a standard stream. Runs in: parent, first of all. Throws: system.
 void require_standard_streams();
+
+/// Raises the soft limit of open files, the hard one too if need be and possible, so that `count`
+/// more can be open. Throws: system. Source: getrlimit(2), RLIMIT_NOFILE.
+void allow_open_files(std::size_t count);
 
 /// Every descriptor from `first` up is close-on-exec. Throws: system.
 /// Source: close_range(2), CLOSE_RANGE_CLOEXEC, Linux >= 5.11; else /proc/self/fd.

@@ -56,6 +56,14 @@ struct AttributeRequest {
 void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
                     const std::string& name);
 
+/// Shows the files of the detached mount `fd`, or of its whole tree, with the owners that the user
+/// namespace makes of theirs. The errno, or 0: EPERM without privilege over the filesystem, EINVAL
+/// if it cannot be id-mapped. Source: mount_setattr(2), MOUNT_ATTR_IDMAP, Linux >= 5.12.
+[[nodiscard]] int try_map_ids(int fd, int user_namespace, TreeDepth depth) noexcept;
+
+/// Whether a clone of a mount can be detached, so that it can be given to another process.
+[[nodiscard]] bool has_detached_mounts() noexcept;
+
 /// Puts the detached tree on the place that `target_fd` (O_PATH) names. Throws: system.
 void attach(int tree_fd, int target_fd, const std::string& name);
 

@@ -15,6 +15,9 @@ namespace coracle::sys {
 /// Throws: system. Source: clone(2).
 [[nodiscard]] pid_t clone_process();
 
+/// The same in a user namespace of its own, which has no maps yet.
+[[nodiscard]] pid_t clone_into_user_namespace();
+
 /// Starts `role(argument)` as a sibling of the caller (CLONE_PARENT), on this process's memory and
 /// a stack of its own; returns its pid once it has executed another program or ended. Cheaper than
 /// a copy of the page tables. The role must not return.
@@ -58,6 +61,11 @@ void keep_capabilities();
 void become_subreaper();
 /// A new session keyring: 0, or the errno. Source: keyctl_join_session_keyring(3).
 [[nodiscard]] int try_join_session_keyring(const std::string& name) noexcept;
+
+/// fchdir(2). Throws: system.
+void change_directory(int dir_fd);
+/// Makes a directory this process's root and current directory. Throws: system.
+void change_root(int dir_fd);
 
 /// setresgid and setresuid with the same id thrice: 0, or the errno (EINVAL: not mapped).
 [[nodiscard]] int try_set_gid(gid_t gid) noexcept;

@@ -36,6 +36,9 @@ namespace coracle::sys {
 /// The peer's uid. Throws: system. Source: unix(7), SO_PEERCRED.
 [[nodiscard]] std::uint32_t peer_uid_of(int socket);
 
+/// The most that the kernel takes beside one packet. Source: SCM_MAX_FD, unix(7).
+inline constexpr std::size_t max_packet_fds = 253;
+
 /// Sends one packet with fds beside it, without SIGPIPE: 0, or the errno (EPIPE: the peer is gone).
 [[nodiscard]] int try_send_packet(int socket, std::span<const std::uint8_t> data,
                                   std::span<const int> fds) noexcept;

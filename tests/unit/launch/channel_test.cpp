@@ -93,6 +93,32 @@ TEST_CASE("channel: each end's messages arrive, with the terminal beside", "[cha
     CHECK(std::holds_alternative<Accepted>(parent.receive()->message));
 }
 
+TEST_CASE("channel: trees come in as many messages as they need, in order", "[channel]") {
+    auto [left, right] = sys::make_packet_pair();
+    ParentEnd parent(std::move(left));
+    ChildEnd child(std::move(right));
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, sys::max_packet_fds,
+                                    sys::max_packet_fds + 1, 2 * sys::max_packet_fds + 5}) {
+        INFO(count);
+        std::vector<Fd> trees;
+        for (std::size_t i = 0; i < count; ++i) {
+            trees.push_back(sys::make_memory_file(std::to_string(i), sys::MemoryFile::data));
+        }
+        parent.send_mount_sources(trees);
+        std::size_t got = 0;
+        do { // none at all is a message too
+            std::vector<Fd> fds;
+            CHECK_NOTHROW(child.require<MountSources>(&fds));
+            for (const Fd& fd : fds) {
+                const std::string link =
+                    sys::read_link(AT_FDCWD, "/proc/self/fd/" + std::to_string(fd.get()));
+                CHECK(link == "/memfd:" + std::to_string(got++) + " (deleted)");
+            }
+        } while (got < count);
+        CHECK(got == count);
+    }
+}
+
 TEST_CASE("channel: a message that nobody expects is named", "[channel]") {
     auto [left, right] = sys::make_packet_pair();
     ParentEnd parent(std::move(left));

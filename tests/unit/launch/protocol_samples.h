@@ -14,6 +14,7 @@ inline plan::RootfsPlan sample_rootfs() {
     rootfs.path = "/bundle/rootfs";
     rootfs.readonly = true;
     rootfs.propagation = MS_SLAVE | MS_REC;
+    rootfs.sources_given = true;
     rootfs.pivot = false;
     plan::MountStep fresh;
     fresh.name = "mounts[0]";
@@ -100,7 +101,8 @@ inline std::vector<launch::Message> sample_messages() {
             Committed{},
             Start{},
             Accepted{},
-            Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"}};
+            Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
+            MountSources{}};
 }
 
 } // namespace coracle::test

@@ -107,6 +107,7 @@ TEST_CASE("protocol: the fields of the root come back", "[protocol]") {
     CHECK(rootfs.path == "/bundle/rootfs");
     CHECK(rootfs.readonly);
     CHECK(rootfs.propagation == (MS_SLAVE | MS_REC));
+    CHECK(rootfs.sources_given);
     CHECK_FALSE(rootfs.pivot);
     CHECK(rootfs.masked_paths == sample_rootfs().masked_paths);
     CHECK(rootfs.readonly_paths == sample_rootfs().readonly_paths);
@@ -182,7 +183,7 @@ TEST_CASE("protocol: every truncation and every byte too much is refused", "[pro
 }
 
 TEST_CASE("protocol: values that no message holds are refused", "[protocol]") {
-    CHECK(try_decode(Bytes{13}) == Outcome::refused);
+    CHECK(try_decode(Bytes{14}) == Outcome::refused);
     CHECK(try_decode(Bytes{255}) == Outcome::refused);
     Bytes failed = encode(Failed{});
     failed[1] = static_cast<std::uint8_t>(static_cast<int>(Stage::execve) + 1);

@@ -180,3 +180,46 @@ TEST_CASE("plan rootfs: a shared bind in a shared root keeps its peers on the ho
         CHECK(reported == row.degraded);
     }
 }
+
+TEST_CASE("plan mounts: the parent opens what init could not", "[plan]") {
+    const std::vector<Entry> entries{
+        {"/t", "tmpfs", {}}, {"/a", "bind", {"rbind"}}, {"/b", "bind", {"ridmap"}}};
+    Case c = with_mounts(small_case(), {entries[0], entries[1]});
+    CHECK(c.plan().mount_sources.empty()); // init is root of the host
+    CHECK_FALSE(c.plan().init.rootfs.sources_given);
+
+    c = with_mounts(small_case(), entries);
+    c.linux_().namespaces.push_back({"user", ""});
+    c.linux_().uid_mappings = {{0, 100000, 10}};
+    c.linux_().gid_mappings = {{0, 100000, 10}};
+    const plan::LaunchPlan plan = c.plan();
+    CHECK(plan.init.rootfs.sources_given);
+    REQUIRE(plan.mount_sources.size() == 3); // the root, then each bind
+    CHECK(plan.mount_sources[0].path == "/bundles/c1/rootfs");
+    CHECK(plan.mount_sources[0].recursive);
+    CHECK(plan.mount_sources[1].name == "mounts[1] /a");
+    CHECK(plan.mount_sources[1].recursive);
+    CHECK(plan.mount_sources[1].id_map == plan::MountIdMap::none);
+    CHECK_FALSE(plan.mount_sources[2].recursive);
+    CHECK(plan.mount_sources[2].id_map == plan::MountIdMap::container);
+    CHECK(plan.mount_sources[2].id_map_recursive);
+
+    // A plain user's container root is the user.
+    CHECK(with_mounts(small_case(rootless_bare()), {entries[1]}).plan().mount_sources.empty());
+}
+
+TEST_CASE("plan mounts: the maps of a mount are its own", "[plan]") {
+    Case c = with_mounts(small_case(), {{"/a", "bind", {}}});
+    c.config.mounts[0].uid_mappings = {{5, 1005, 3}};
+    c.config.mounts[0].gid_mappings = {{6, 1006, 4}};
+    const plan::LaunchPlan plan = c.plan();
+    REQUIRE(plan.mount_sources.size() == 2);
+    const plan::MountSource& source = plan.mount_sources[1];
+    CHECK(source.id_map == plan::MountIdMap::own);
+    CHECK_FALSE(source.id_map_recursive);
+    REQUIRE(source.uids.size() == 1);
+    REQUIRE(source.gids.size() == 1);
+    CHECK(value_of(source.uids[0].container) == 5);
+    CHECK(value_of(source.uids[0].host) == 1005);
+    CHECK(source.gids[0].size == 4);
+}

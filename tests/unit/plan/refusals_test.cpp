@@ -161,19 +161,18 @@ TEST_CASE("plan refusals: the root and the mounts", "[plan]") {
         {
             {invalid, "/root/path: missing", [](Case& c) { c.config.root.reset(); }},
             {invalid, "/root/path: missing", [](Case& c) { c.config.root->path.clear(); }},
-            {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
+            {invalid,
+             "/mounts/0/options: idmap without uidMappings and gidMappings is about the "
+             "container's user namespace, and it has none of its own",
              [](Case& c) {
                  c.add_mount(mount_of("bind", {"bind", "idmap"}));
              }},
-            {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
+            {unsupported, "/mounts/0: only a bind mount can be id-mapped",
+             [](Case& c) { c.add_mount(mount_of("tmpfs", {"ridmap"})); }},
+            {unsupported, "/mounts/0: only a bind mount can be id-mapped",
              [](Case& c) {
-                 c.add_mount(mount_of("bind"));
+                 c.add_mount(mount_of("bind", {"remount", "bind"}));
                  c.config.mounts[0].uid_mappings.push_back({0, 0, 1});
-             }},
-            {unsupported, "/mounts/0: id-mapped mounts are not supported yet",
-             [](Case& c) {
-                 c.add_mount(mount_of("bind"));
-                 c.config.mounts[0].gid_mappings.push_back({0, 0, 1});
              }},
             {invalid, "/mounts/1/options: tmpcopyup is for a new tmpfs",
              [](Case& c) {

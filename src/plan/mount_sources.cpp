@@ -1,0 +1,55 @@
+#include "plan_private.h"
+
+#include "coracle/spec/mount_options.h"
+
+#include <algorithm>
+
+namespace coracle::plan {
+
+namespace {
+
+std::vector<IdMapping> convert(const std::vector<spec::IdMapping>& mappings) {
+    std::vector<IdMapping> map;
+    for (const spec::IdMapping& mapping : mappings) {
+        map.push_back({ContainerId{mapping.container_id}, HostId{mapping.host_id}, mapping.size});
+    }
+    return map;
+}
+
+MountSource make_source(const MountStep& step, const BindMount& bind, const spec::Mount& mount) {
+    MountSource source;
+    source.name = step.name + " " + step.destination;
+    source.path = bind.source;
+    source.recursive = bind.recursive;
+    std::string word = spec::parse_mount_options(mount.options).id_map;
+    source.uids = convert(mount.uid_mappings);
+    source.gids = convert(mount.gid_mappings);
+    source.id_map = !source.uids.empty() ? MountIdMap::own
+                    : !word.empty()      ? MountIdMap::container
+                                         : MountIdMap::none;
+    source.id_map_recursive = word == "ridmap";
+    return source;
+}
+
+} // namespace
+
+std::vector<MountSource> make_mount_sources(const Inputs& inputs, const LaunchPlan& plan,
+                                            const RootfsPlan& rootfs) {
+    std::vector<MountSource> sources;
+    sources.push_back({"root file system", rootfs.path, true, MountIdMap::none, false, {}, {}});
+    for (std::size_t i = 0; i < rootfs.mounts.size(); ++i) {
+        if (const BindMount* bind = std::get_if<BindMount>(&rootfs.mounts[i].what)) {
+            sources.push_back(make_source(rootfs.mounts[i], *bind, inputs.config.mounts[i]));
+        }
+    }
+    bool maps_ids = std::any_of(sources.begin(), sources.end(), [](const MountSource& source) {
+        return source.id_map != MountIdMap::none;
+    });
+    bool other_user = inputs.facts.privileged && plan.user_namespace != UserNamespace::current;
+    if (!maps_ids && !other_user) {
+        sources.clear();
+    }
+    return sources;
+}
+
+} // namespace coracle::plan
