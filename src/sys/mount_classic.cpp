@@ -160,6 +160,7 @@ int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::strin
     if (errnum != 0) {
         return errnum;
     }
+    detail += data.empty() ? "" : " with " + printable(data);
     // MS_RDONLY would make the superblock read-only too, so that the mount gets it afterwards.
     unsigned long flags =
         (flags_for(request.attributes) & ~std::uint64_t{MS_RDONLY}) | request.superblock_flags;

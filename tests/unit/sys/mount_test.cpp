@@ -87,7 +87,8 @@ TEST_CASE("mount: what the filesystem says is in the detail", "[sys]") {
             return text;
         }),
         sys::is_refused(SYS_mount_setattr)
-            ? "22 mount(2); 22 mount(2); 19 the kernel does not know this filesystem; "
+            ? "22 mount(2) with nonsense=1; 22 mount(2) with size=x; 19 the kernel does not know "
+              "this filesystem; "
             : "22 tmpfs: Unknown parameter 'nonsense'; 22 tmpfs: Bad value for 'size'; "
               "19 the kernel does not know this filesystem; ");
 }
