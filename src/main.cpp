@@ -1,3 +1,4 @@
+#include "coracle/base/exception.h"
 #include "coracle/base/log.h"
 #include "coracle/cli/app.h"
 
@@ -11,7 +12,7 @@ int main(int argc, char** argv) {
         coracle::log::error("no memory is left for coracle (see RLIMIT_AS and memory.max)");
         return 1;
     } catch (const std::exception& error) {
-        coracle::log::error(error.what());
+        coracle::log::error(coracle::describe_exception(error));
         return 1;
     }
 }

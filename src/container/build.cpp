@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 namespace coracle::container {
 
@@ -42,8 +43,13 @@ void write_spec(const SpecOptions& options) {
     if (errnum != 0) {
         throw_system(errnum, "create " + printable(options.file));
     }
-    sys::write_all(file.get(), text, options.file);
-    sys::close_written(std::move(file), options.file);
+    try {
+        sys::write_all(file.get(), text, options.file);
+        sys::close_written(std::move(file), options.file);
+    } catch (Error&) { // catch: takes the part away, rethrows
+        (void)sys::try_unlink(directory.get(), options.file, 0);
+        throw;
+    }
 }
 
 void prepare_process() {
@@ -53,6 +59,8 @@ void prepare_process() {
     // standard stream that nobody reads any more. Init resets what is ignored.
     (void)::signal(SIGXFSZ, SIG_IGN);
     (void)::signal(SIGPIPE, SIG_IGN);
+    // What the caller takes from its own rights would lock it out of the state directory.
+    (void)::umask(::umask(0) & (S_IRWXG | S_IRWXO));
     sys::require_standard_streams();
     host::require_not_privileged_by_file();
 }

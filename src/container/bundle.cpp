@@ -4,11 +4,13 @@
 #include "coracle/base/text.h"
 #include "coracle/spec/config_json.h"
 #include "coracle/spec/validate.h"
+#include "coracle/sys/access.h"
 #include "coracle/sys/file.h"
 
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace coracle::container {
 
@@ -32,7 +34,8 @@ void require_root_directory(int bundle_fd, const std::string& path) {
     int result = ::fstatat(bundle_fd, path.c_str(), &status, 0);
     int saved = errno;
     if (result != 0) {
-        throw_system(saved, "/root/path: root file system " + printable(path));
+        throw_system(saved, "/root/path: root file system " + printable(path),
+                     sys::explain_path(saved, bundle_fd, path, F_OK, absolute_path_of(bundle_fd)));
     }
     if (!S_ISDIR(status.st_mode)) {
         throw_system(ENOTDIR, "/root/path: root file system " + printable(path));
@@ -47,6 +50,9 @@ Bundle load_bundle(const std::string& directory, const std::string& config_name)
                    [&] { return sys::open_at(AT_FDCWD, directory, O_PATH | O_DIRECTORY); });
     Bundle bundle;
     bundle.path = absolute_path_of(fd.get());
+    if (sys::stat_of(fd.get(), bundle.path).st_nlink == 0) {
+        throw_system(ENOENT, "bundle " + printable(bundle.path), "the directory has been deleted");
+    }
     bundle.config = in_context([&] { return printable(bundle.path) + "/" + config_name; },
                                [&] {
                                    std::string text = read_config(fd.get(), config_name);

@@ -46,7 +46,12 @@ std::string state_root_path(const Context& context) {
     inputs.user = environment("USER");
     inputs.run_user_exists =
         inputs.xdg_runtime_dir.empty() && inputs.euid != 0 && is_run_user_ours(inputs.euid);
-    return default_state_root(inputs);
+    std::string root = default_state_root(inputs);
+    if (!root.starts_with('/')) {
+        throw_error(ErrorKind::usage, "XDG_RUNTIME_DIR=" + printable(inputs.xdg_runtime_dir) +
+                                          ": must be an absolute path; or give --root");
+    }
+    return root;
 }
 
 Found require_container(const Context& context, const std::string& id) {

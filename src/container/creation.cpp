@@ -3,6 +3,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
+#include "coracle/host/restrictions.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
@@ -53,6 +54,16 @@ std::vector<std::string> describe_degradations(const plan::LaunchPlan& plan,
     return texts;
 }
 
+std::vector<NamespaceKind> new_kinds(const plan::LaunchPlan& plan) {
+    std::vector<NamespaceKind> kinds;
+    for (const plan::NamespacePlan& entry : plan.namespaces) {
+        if (entry.path.empty()) {
+            kinds.push_back(entry.kind);
+        }
+    }
+    return kinds;
+}
+
 } // namespace
 
 void require_console(const plan::LaunchPlan& plan, const CreateOptions& options,
@@ -88,6 +99,9 @@ Creation::~Creation() {
         (void)sys::try_send_signal(launch_->pidfd(), SIGKILL);
     }
     launch_.reset();
+    gate_.reset(); // the removal below needs fds, and RLIMIT_NOFILE may be what has failed
+    console_socket_.reset();
+    pidfd_socket_.reset();
     try {
         if (pid_file_written_) {
             remove_pid_file(options_.pid_file);
@@ -144,6 +158,21 @@ void Creation::require_strict() const {
     }
 }
 
+void Creation::bring_up_init() {
+    try {
+        launch_->bring_up();
+    } catch (Error& error) { // catch: adds what this host forbids, rethrows
+        launch::Stage stage = launch_->failed_stage();
+        if (stage != launch::Stage::begin && !error.text().ends_with(')')) {
+            bool namespaces = stage == launch::Stage::unshare || stage == launch::Stage::id_map;
+            error.explain(host::explain_refusal(
+                proc_fd_, namespaces ? host::Refused::namespaces : host::Refused::later_step,
+                error.errnum(), new_kinds(decision_.plan)));
+        }
+        throw;
+    }
+}
+
 void Creation::bring_up() {
     // The intent first: whatever happens from here on, `delete --force` finds it.
     record_ = make_record();
@@ -152,7 +181,7 @@ void Creation::bring_up() {
         gate_ = dir_.listen_at_gate();
     }
     launch_ = std::make_unique<launch::Launch>(decision_.plan, proc_fd_, gate_ ? gate_.get() : -1);
-    launch_->bring_up();
+    bring_up_init();
     gate_.reset();
     require_strict();
     hand_over_fds();
@@ -162,7 +191,8 @@ void Creation::bring_up() {
         throw_error(ErrorKind::system, "init has ended before it was recorded");
     }
     record_.pid = launch_->pid();
-    record_.start_time = stat->start_time;
+    record_.start_time =
+        stat->start_time - static_cast<std::uint64_t>(sys::find_boot_time_offset(proc_fd_));
     record_.degradations = describe_degradations(decision_.plan, launch_->degraded());
     dir_.save(record_);
     write_pid_file();

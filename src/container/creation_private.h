@@ -52,6 +52,7 @@ class Creation {
 
   private:
     [[nodiscard]] spec::Record make_record() const;
+    void bring_up_init();
     void require_strict() const;
     void write_pid_file();
     void hand_over_fds();

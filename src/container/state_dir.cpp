@@ -4,6 +4,7 @@
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
 #include "coracle/launch/launch.h"
+#include "coracle/sys/access.h"
 #include "coracle/sys/directory.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/socket.h"
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace coracle::container {
 
@@ -58,8 +60,10 @@ void make_directories(const std::string& path) {
         std::string prefix = path.substr(0, slash);
         int errnum = sys::try_make_directory(AT_FDCWD, prefix, 0700);
         if (errnum != 0 && errnum != EEXIST) {
-            throw_system(errnum, "state root: make directory " + printable(prefix) +
-                                     " (give --root, or set XDG_RUNTIME_DIR)");
+            sys::throw_path_error(errnum,
+                                  "state root: make directory " + printable(prefix) +
+                                      " (give --root, or set XDG_RUNTIME_DIR)",
+                                  AT_FDCWD, prefix, W_OK);
         }
         if (slash == std::string::npos) {
             return;
@@ -88,6 +92,11 @@ std::string read_record(int dir_fd) {
                                            std::to_string(status.st_uid));
     }
     return sys::read_all(file.get(), max_record_bytes, record_name);
+}
+
+/// The path of an open directory, for messages.
+std::string place_of(int fd) {
+    return printable(sys::read_link(AT_FDCWD, "/proc/self/fd/" + std::to_string(fd)));
 }
 
 int try_open_directory(int dir_fd, const std::string& path, Fd& result) {
@@ -135,11 +144,12 @@ std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot mi
         make_directories(clean);
         errnum = try_open_directory(AT_FDCWD, clean, fd);
     }
+    if (errnum == ENOTDIR || errnum == ELOOP) {
+        throw_system(errnum, "state root " + printable(clean),
+                     "a symbolic link or a file is refused there");
+    }
     if (errnum != 0) {
-        throw_system(errnum, "state root " + printable(clean) +
-                                 (errnum == ENOTDIR || errnum == ELOOP
-                                      ? " (a symbolic link or a file is refused there)"
-                                      : ""));
+        sys::throw_path_error(errnum, "state root " + printable(clean), AT_FDCWD, clean, R_OK);
     }
     require_private(fd.get(), clean);
     return StateRoot(std::move(fd));
@@ -175,7 +185,7 @@ ContainerDir ContainerDir::create(const StateRoot& root, const std::string& id) 
                         (stray ? " (as a file, which delete --force removes)" : ""));
     }
     if (errnum != 0) {
-        throw_system(errnum, "make the state directory of " + id);
+        throw_system(errnum, "make the state directory of " + id + " in " + place_of(root.fd()));
     }
     Fd fd;
     errnum = try_open_directory(root.fd(), id, fd);
@@ -262,11 +272,23 @@ std::optional<spec::Record> ContainerDir::salvage() const {
 }
 
 void ContainerDir::save(const spec::Record& record) const {
-    sys::replace_file(fd_.get(), record_name, record_temporary, spec::write_record(record), 0600);
+    in_context([&] { return "state of container " + id_ + " in " + place_of(root_.get()); },
+               [&] {
+                   sys::replace_file(fd_.get(), record_name, record_temporary,
+                                     spec::write_record(record), 0600);
+               });
 }
 
 Fd ContainerDir::listen_at_gate() const {
-    return sys::listen_at(fd_.get(), gate_name);
+    try {
+        return sys::listen_at(fd_.get(), gate_name);
+    } catch (Error& error) { // catch: adds what the kernel's word does not tell, rethrows
+        error.explain(error.errnum() == EPERM
+                          ? "the file system of the state root " + place_of(root_.get()) +
+                                " takes no sockets: give another --root"
+                          : "");
+        throw;
+    }
 }
 
 bool ContainerDir::is_gate_waiting() const {
@@ -278,6 +300,13 @@ void ContainerDir::open_gate(pid_t pid, int pidfd) const {
 }
 
 void ContainerDir::remove() const {
+    // First by name: that needs no further fd, and RLIMIT_NOFILE may be why it is deleted.
+    for (const char* name : {record_temporary, gate_name, record_name}) {
+        (void)sys::try_unlink(fd_.get(), name, 0);
+    }
+    if (sys::try_unlink(root_.get(), id_, AT_REMOVEDIR) == 0) {
+        return;
+    }
     in_context([&] { return "delete container " + id_; },
                [&] { sys::remove_tree(root_.get(), id_); });
 }

@@ -33,6 +33,21 @@ Status status_of(const spec::Record& record, const ProcessView& view) noexcept {
     return view.gate_waiting ? Status::created : Status::running;
 }
 
+namespace {
+
+/// Whether `seen`, in the time namespace of this process, is the start `recorded`, which is in
+/// terms of the initial one.
+bool is_start(std::uint64_t seen, std::uint64_t recorded, int proc_fd) {
+    if (seen == recorded) {
+        return true;
+    }
+    std::int64_t offset = sys::find_boot_time_offset(proc_fd);
+    std::uint64_t difference = seen - recorded - static_cast<std::uint64_t>(offset);
+    return offset != 0 && difference + 1 <= 2; // one tick either way, by rounding
+}
+
+} // namespace
+
 LiveInit find_init(const spec::Record& record, int proc_fd) {
     LiveInit init;
     if (record.pid == 0 || record.boot_id != sys::read_boot_id(proc_fd)) {
@@ -47,7 +62,7 @@ LiveInit find_init(const spec::Record& record, int proc_fd) {
         throw_system(errnum, "open a pidfd of process " + std::to_string(record.pid));
     }
     std::optional<sys::ProcessStat> stat = sys::find_process_stat(proc_fd, record.pid);
-    bool same = stat && stat->start_time == record.start_time;
+    bool same = stat && is_start(stat->start_time, record.start_time, proc_fd);
     // Not the state Z: a leader that has left its other threads behind is one too.
     bool ended = !stat || sys::wait_for_exit(init.pidfd.get(), std::chrono::milliseconds(0));
     if (!same || ended) {

@@ -66,6 +66,20 @@ std::optional<Received> ChannelEnd::receive(Length length) {
     }
 }
 
+std::string ChannelEnd::receive_diagnosis() noexcept {
+    constexpr std::chrono::seconds patience{2};
+    try {
+        if (sys::wait_readable(socket_.get(), -1, patience) == sys::Ready::neither) {
+            return {};
+        }
+        std::optional<Received> received = receive();
+        Diagnosis* diagnosis = received ? std::get_if<Diagnosis>(&received->message) : nullptr;
+        return diagnosis != nullptr ? std::move(diagnosis->text) : std::string();
+    } catch (const std::exception&) { // catch: only decorates another error
+        return {};
+    }
+}
+
 void ParentEnd::post(const Message& message, std::span<const int> fds) {
     int errnum = try_send(message, fds);
     if (errnum != 0 && errnum != EPIPE && errnum != ECONNRESET) {

@@ -29,6 +29,8 @@ class ChannelEnd {
     /// The same for a message that a stranger may have sent: of one packet, so that this never
     /// waits for a second. Throws: system, internal.
     [[nodiscard]] std::optional<Received> receive_short();
+    /// The text of the Diagnosis that may follow a Failed; "" if none comes before EOF and in time.
+    [[nodiscard]] std::string receive_diagnosis() noexcept;
 
   protected:
     /// The errno, or 0.
@@ -78,6 +80,8 @@ class ChildEnd : public ChannelEnd {
     [[nodiscard]] int try_send_accepted() { return try_send(Accepted{}); }
     /// Sends why this process cannot go on. Never throws: the peer sees EOF if it fails.
     void send_failed(Stage stage, const Error& error) noexcept;
+    /// What was seen after the Failed of a refused execve(2).
+    void send_diagnosis(std::string text) { (void)try_send(Diagnosis{std::move(text)}); }
 
     /// The next message, which must be an `Expected`; EOF means that the parent is gone, and ends
     /// the process without a word.

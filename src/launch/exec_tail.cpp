@@ -15,11 +15,16 @@ namespace coracle::launch {
 
 namespace {
 
-[[noreturn, gnu::no_sanitize_address]] void report(const ExecTail& tail, Stage stage,
-                                                   std::int32_t errnum) noexcept {
+[[gnu::no_sanitize_address]] void report(const ExecTail& tail, Stage stage,
+                                         std::int32_t errnum) noexcept {
     tail.failure[failed_stage_offset] = static_cast<std::uint8_t>(stage);
     std::memcpy(tail.failure + failed_errnum_offset, &errnum, sizeof errnum);
     (void)::syscall(SYS_write, tail.report_fd, tail.failure, tail.failure_size);
+}
+
+[[noreturn, gnu::no_sanitize_address]] void report_and_end(const ExecTail& tail, Stage stage,
+                                                           std::int32_t errnum) noexcept {
+    report(tail, stage, errnum);
     (void)::syscall(SYS_exit_group, 1);
     __builtin_trap(); // the filter forbids even that: a fault ends the process all the same
 }
@@ -31,7 +36,7 @@ namespace {
         return;
     }
     if (tail.fd_table_size == 0) {
-        report(tail, Stage::close, errno);
+        report_and_end(tail, Stage::close, errno);
     }
     for (unsigned fd = first; fd <= last && fd < tail.fd_table_size; ++fd) {
         (void)::syscall(SYS_close, fd); // EBADF: it is not open
@@ -48,7 +53,7 @@ namespace {
 
 } // namespace
 
-[[gnu::no_sanitize_address]] void execute(const ExecTail& tail) noexcept {
+[[gnu::no_sanitize_address]] int execute(const ExecTail& tail) noexcept {
     close_all_but_report(tail);
     if (tail.filter != nullptr) {
         struct sock_fprog program {};
@@ -56,11 +61,13 @@ namespace {
         program.filter = const_cast<struct sock_filter*>( // NOLINT: the kernel only reads it
             static_cast<const struct sock_filter*>(tail.filter));
         if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, tail.filter_flags, &program) != 0) {
-            report(tail, Stage::seccomp, errno);
+            report_and_end(tail, Stage::seccomp, errno);
         }
     }
     (void)::syscall(SYS_execve, tail.path, tail.argv, tail.envp);
-    report(tail, Stage::execve, errno);
+    int saved = errno;
+    report(tail, Stage::execve, saved);
+    return saved;
 }
 
 } // namespace coracle::launch

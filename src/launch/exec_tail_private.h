@@ -22,8 +22,9 @@ struct ExecTail {
     std::size_t failure_size;
 };
 
-/// Loads the filter and executes the program. On failure the Failed frame goes to report_fd and
-/// the process ends with status 1. Runs in: init, last.
-[[noreturn]] void execute(const ExecTail& tail) noexcept;
+/// Loads the filter and executes the program. What failed goes to report_fd as the Failed frame;
+/// then the process ends with status 1, but after a failed execve(2), whose errno is returned.
+/// Runs in: init, last.
+[[nodiscard]] int execute(const ExecTail& tail) noexcept;
 
 } // namespace coracle::launch

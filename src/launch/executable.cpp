@@ -3,6 +3,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
+#include "inspect_private.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -41,12 +42,21 @@ int check_executable(const std::string& path) noexcept {
     return sys::try_execute_access(path);
 }
 
-[[noreturn]] void throw_not_executable(const std::string& program, int errnum) {
+[[noreturn]] void throw_not_executable(const std::string& program, const std::string& path,
+                                       int errnum) {
     std::string text = "exec \"" + printable(program) + "\"";
+    std::string why = explain_not_executed(path, errnum == EISDIR ? EACCES : errnum);
     if (errnum == EISDIR) { // managers look for "permission denied"
-        throw Error(ErrorKind::system, text + ": Permission denied (it is a directory)", EACCES);
+        errnum = EACCES;
     }
-    throw_system(errnum, errnum == ENOENT ? text + ": stat " + printable(program) : text);
+    throw_system(errnum, errnum == ENOENT ? text + ": stat " + printable(program) : text, why);
+}
+
+[[noreturn]] void throw_not_found(const std::string& program, std::string_view path) {
+    bool one_word = program.find(' ') == std::string::npos;
+    throw_system(ENOENT, "exec: \"" + printable(program) + "\": executable file not found in $PATH",
+                 one_word ? "PATH=" + printable(path)
+                          : "each argument is an element of process.args of its own");
 }
 
 } // namespace
@@ -55,27 +65,27 @@ std::string find_executable(const std::string& program, const std::vector<std::s
     if (program.find('/') != std::string::npos) {
         int errnum = check_executable(program);
         if (errnum != 0) {
-            throw_not_executable(program, errnum);
+            throw_not_executable(program, program, errnum);
         }
         return program;
     }
-    int refused = 0;
-    for (std::string_view directory : split(find_path(env), ':')) {
+    std::string refused;
+    std::string_view search_path = find_path(env);
+    for (std::string_view directory : split(search_path, ':')) {
         std::string path =
             directory.empty() ? "./" + program : std::string(directory) + "/" + program;
         int errnum = check_executable(path);
         if (errnum == 0) {
             return path;
         }
-        if (errnum == EACCES && refused == 0) {
-            refused = errnum;
+        if (errnum == EACCES && refused.empty()) {
+            refused = path;
         }
     }
-    if (refused != 0) {
-        throw_not_executable(program, refused);
+    if (!refused.empty()) {
+        throw_not_executable(program, refused, EACCES);
     }
-    throw_system(ENOENT,
-                 "exec: \"" + printable(program) + "\": executable file not found in $PATH");
+    throw_not_found(program, search_path);
 }
 
 } // namespace coracle::launch

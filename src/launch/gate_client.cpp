@@ -22,7 +22,7 @@ std::optional<Received> receive_answer(StartEnd& gate) {
     std::optional<Received> received = gate.receive();
     if (received) {
         if (const Failed* failed = std::get_if<Failed>(&received->message)) {
-            throw_failed(*failed, "init");
+            throw_failed(*failed, "init", gate);
         }
     }
     return received;

@@ -1,6 +1,7 @@
 #include "init_private.h"
 
 #include "channel_private.h"
+#include "coracle/base/exception.h"
 #include "coracle/rootfs/rootfs.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
@@ -11,6 +12,7 @@
 #include "coracle/sys/socket.h"
 #include "coracle/sys/terminal.h"
 #include "exec_tail_private.h"
+#include "inspect_private.h"
 #include "process_setup_private.h"
 
 #include <cerrno>
@@ -256,6 +258,16 @@ void send_accepted(ChildEnd& channel) {
     }
 }
 
+/// Best effort, under the payload's filter and limits: the client has been told the errno already,
+/// so this process may be killed here.
+void explain_failed_execve(const std::string& executable, int errnum, ChildEnd& client) noexcept {
+    try {
+        sys::close_standard_streams(); // RLIMIT_NOFILE may be as low as the fds that are open
+        client.send_diagnosis(explain_not_executed(executable, errnum));
+    } catch (const std::exception&) { // catch: the client does without
+    }
+}
+
 [[noreturn]] void execute_payload(Work& work) {
     plan::ProcessPlan& process = work.plan.process;
     std::vector<char*> argv = pointers_to(process.args);
@@ -277,7 +289,9 @@ void send_accepted(ChildEnd& channel) {
     apply_final_rlimits(process);
     Work::show(Stage::execve); // first: whoever is told Accepted tells a death here by this name
     send_accepted(work.channel);
-    execute(tail);
+    int errnum = execute(tail);
+    explain_failed_execve(work.executable, errnum, work.channel);
+    ::_exit(1);
 }
 
 void bring_up(Work& work) {
@@ -302,7 +316,7 @@ void run_init(int channel_fd) noexcept {
     } catch (const Error& error) { // catch: a role's edge
         work.channel.send_failed(work.stage, error);
     } catch (const std::exception& error) { // catch: a role's edge
-        work.channel.send_failed(work.stage, Error(ErrorKind::internal, error.what()));
+        work.channel.send_failed(work.stage, Error(ErrorKind::internal, describe_exception(error)));
     }
     ::_exit(1);
 }

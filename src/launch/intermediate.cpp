@@ -1,5 +1,6 @@
 #include "intermediate_private.h"
 
+#include "coracle/base/exception.h"
 #include "coracle/security/capabilities.h"
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
@@ -97,7 +98,8 @@ int become_init(void* argument) noexcept {
     } catch (const Error& error) { // catch: a role's edge
         start.channel.send_failed(Stage::begin, error);
     } catch (const std::exception& error) { // catch: a role's edge
-        start.channel.send_failed(Stage::begin, Error(ErrorKind::internal, error.what()));
+        start.channel.send_failed(Stage::begin,
+                                  Error(ErrorKind::internal, describe_exception(error)));
     }
     ::_exit(1);
 }
@@ -162,7 +164,7 @@ void run_intermediate(const IntermediateTask& task, ChildEnd& channel) noexcept 
     } catch (const Error& error) { // catch: a role's edge
         channel.send_failed(stage, error);
     } catch (const std::exception& error) { // catch: a role's edge
-        channel.send_failed(stage, Error(ErrorKind::internal, error.what()));
+        channel.send_failed(stage, Error(ErrorKind::internal, describe_exception(error)));
     }
     ::_exit(1);
 }

@@ -19,40 +19,43 @@ namespace {
 /// What is likely to be wrong, where the kernel's word alone does not tell.
 std::string hint_for(const Failed& failed) {
     if (failed.stage == Stage::execve && failed.errnum == ENOENT) {
-        return " (the file is there, so its interpreter or ELF loader is missing in the container)";
+        return "the file is there, so its interpreter or ELF loader is missing in the container";
     }
     if (failed.stage == Stage::execve && failed.errnum == ENOEXEC) {
-        return " (not an executable for this machine, or a script without #!)";
+        return "not an executable for this machine, or a script without #!";
     }
     if (failed.stage == Stage::execve && failed.errnum == EACCES) {
-        return " (not executable for the container's user, or its mount is noexec)";
+        return "not executable for the container's user, or its mount is noexec";
     }
     if (failed.stage == Stage::seccomp && failed.errnum == EACCES) {
-        return " (loading a filter without noNewPrivileges needs CAP_SYS_ADMIN)";
-    }
-    if (failed.stage == Stage::seccomp) { // what is refused to init is refused here too
-        return sys::describe_refusal(SYS_seccomp, failed.errnum);
+        return "loading a filter without noNewPrivileges needs CAP_SYS_ADMIN";
     }
     return {};
 }
 
 } // namespace
 
-void throw_failed(const Failed& failed, const char* role) {
+void throw_failed(const Failed& failed, const char* role, ChannelEnd& channel) {
     // Init's failure may come before the intermediate has said that it started init.
     std::string text = failed.stage >= Stage::session ? "init" : role;
     text += std::string(": ") + name_of(failed.stage) + ": ";
+    std::string why;
     if (failed.stage == Stage::execve) { // from the bare zone: the program and the errno
         text += "exec \"" + printable(failed.text) + "\": " + describe_errno(failed.errnum);
+        why = channel.receive_diagnosis();
     } else if (failed.stage == Stage::close) {
         text += std::string("the host's fds, before the program is executed: close_range: ") +
                 describe_errno(failed.errnum);
     } else if (failed.stage == Stage::seccomp) {
-        text += std::string("load the filter: ") + describe_errno(failed.errnum);
+        // What is refused to init is refused here too.
+        text += std::string("load the filter: ") + describe_errno(failed.errnum) +
+                sys::describe_refusal(SYS_seccomp, failed.errnum);
     } else {
         text += failed.text;
     }
-    throw Error(failed.kind, text + hint_for(failed), failed.errnum);
+    Error error(failed.kind, text, failed.errnum);
+    error.explain(why.empty() ? hint_for(failed) : why);
+    throw error;
 }
 
 std::string find_stage_name(int proc_fd, pid_t pid) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "channel_private.h"
 #include "protocol_private.h"
 
 #include <optional>
@@ -8,8 +9,9 @@
 
 namespace coracle::launch {
 
-/// Throws what `failed` says: "init: mounts: <text>", with a hint where one is known.
-[[noreturn]] void throw_failed(const Failed& failed, const char* role);
+/// Throws what `failed`, which came over `channel`, says: "init: mounts: <text>", with the
+/// diagnosis that follows it, or a hint where one is known.
+[[noreturn]] void throw_failed(const Failed& failed, const char* role, ChannelEnd& channel);
 
 /// The stage in a process's name, even of one that is a zombie; "" if it cannot be read.
 [[nodiscard]] std::string find_stage_name(int proc_fd, pid_t pid);

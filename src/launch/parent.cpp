@@ -63,6 +63,7 @@ struct Launch::State {
     Child intermediate;
     Child init;
     bool committed = false;
+    Stage failed_stage = Stage::begin;
     Fd console;
     std::vector<plan::Degradation> degraded;
 
@@ -98,7 +99,8 @@ Received Launch::State::receive(Child& child, const char* role) {
         throw_ended(stage, child.reap(), role);
     }
     if (const Failed* failed = std::get_if<Failed>(&received->message)) {
-        throw_failed(*failed, role);
+        failed_stage = failed->stage;
+        throw_failed(*failed, role, channel);
     }
     return std::move(*received);
 }
@@ -129,8 +131,12 @@ void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined,
 
 void Launch::State::map_ids() {
     (void)require<NeedIdMap>(intermediate, "intermediate");
-    in_context([] { return std::string("id_map"); },
-               [&] { write_id_maps(plan.id_map, proc_fd, intermediate.pid); });
+    in_context(
+        [&] {
+            failed_stage = Stage::id_map;
+            return std::string(name_of(failed_stage));
+        },
+        [&] { write_id_maps(plan.id_map, proc_fd, intermediate.pid); });
     write_time_offsets(plan.time_offsets, proc_fd, intermediate.pid);
     channel.send_id_map_done();
 }
@@ -192,6 +198,10 @@ void Launch::bring_up() {
     state.degraded = std::move(ready->degraded);
 }
 
+Stage Launch::failed_stage() const noexcept {
+    return state_->failed_stage;
+}
+
 pid_t Launch::pid() const noexcept {
     return state_->init.pid;
 }
@@ -225,7 +235,7 @@ void Launch::start() {
     std::optional<Received> received = state.channel.receive();
     if (received) {
         if (const Failed* failed = std::get_if<Failed>(&received->message)) {
-            throw_failed(*failed, "init");
+            throw_failed(*failed, "init", state.channel);
         }
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }

@@ -4,6 +4,7 @@
 #include "coracle/base/text.h"
 #include "coracle/security/capabilities.h"
 #include "coracle/security/process_limits.h"
+#include "coracle/sys/access.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/rooted_path.h"
@@ -191,7 +192,8 @@ void set_up_process(const plan::InitPlan& plan, std::vector<plan::Degradation>& 
     change_identity(plan, degraded);
     int errnum = early == 0 ? 0 : try_change_directory(process.cwd);
     if (errnum != 0) {
-        throw_system(errnum, "chdir to process.cwd " + printable(process.cwd));
+        sys::throw_path_error(errnum, "chdir to process.cwd " + printable(process.cwd), AT_FDCWD,
+                              process.cwd, X_OK);
     }
     require_reachable_directory(process.cwd);
     if (process.no_new_privileges) {

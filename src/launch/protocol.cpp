@@ -127,6 +127,10 @@ void fields(A& a, Of<A, Failed>& v) {
 }
 template <class A>
 void fields(A& /*a*/, Of<A, MountSources>& /*v*/) {}
+template <class A>
+void fields(A& a, Of<A, Diagnosis>& v) {
+    transfer(a, v.text);
+}
 
 namespace {
 
@@ -164,9 +168,9 @@ Message decode(std::span<const std::uint8_t> data) {
 
 const char* name_of(const Message& message) noexcept {
     constexpr std::array<const char*, std::variant_size_v<Message>> names{
-        "NeedIdMap",   "IdMapDone", "CopyReady", "InitStarted", "InitPlan",
-        "CgroupReady", "Filter",    "Console",   "Ready",       "Committed",
-        "Start",       "Accepted",  "Failed",    "MountSources"};
+        "NeedIdMap",   "IdMapDone", "CopyReady", "InitStarted",  "InitPlan",
+        "CgroupReady", "Filter",    "Console",   "Ready",        "Committed",
+        "Start",       "Accepted",  "Failed",    "MountSources", "Diagnosis"};
     return names.at(message.index());
 }
 

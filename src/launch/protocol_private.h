@@ -33,9 +33,10 @@
 ///          ── Start ─────────────────────────────────────────────────► run: over this channel
 ///     start: connect to the gate, Start ─────────────────────────────► create: over the gate
 ///          ◄───────────────────────────────────────────────── Accepted
-///          ◄────────────────────────────── EOF: execve is done. Or Failed
+///          ◄────────────────────────────── EOF: execve is done. Or Failed, Diagnosis
 ///
-/// Failed may come instead of any message of M and I. EOF before Ready is never success.
+/// Failed may come instead of any message of M and I. EOF before Ready is never success. Behind the
+/// Failed of an execve, Diagnosis may be missing: it is sent under the payload's filter.
 namespace coracle::launch {
 
 struct NeedIdMap {};
@@ -70,9 +71,14 @@ struct Failed {
 /// to open them by itself. Only with RootfsPlan::sources_given, and as many as it takes.
 struct MountSources {};
 
-using Message =
-    std::variant<NeedIdMap, IdMapDone, CopyReady, InitStarted, InitPlanMessage, CgroupReady, Filter,
-                 Console, ReadyMessage, Committed, Start, Accepted, Failed, MountSources>;
+/// What init saw when it looked at the program, or "".
+struct Diagnosis {
+    std::string text;
+};
+
+using Message = std::variant<NeedIdMap, IdMapDone, CopyReady, InitStarted, InitPlanMessage,
+                             CgroupReady, Filter, Console, ReadyMessage, Committed, Start, Accepted,
+                             Failed, MountSources, Diagnosis>;
 
 /// The bytes of a message: its index, then its fields.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);

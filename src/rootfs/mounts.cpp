@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/sys/access.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
 
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace coracle::rootfs {
 
@@ -98,7 +100,7 @@ Fd make_fallback(const plan::MountStep& step, const std::string& refusal) {
 
 std::string explain(const plan::NewFilesystem& filesystem, int errnum) {
     if (filesystem.type == "proc" && errnum == EPERM) {
-        return " (an outer container covers parts of /proc, or there is no new pid namespace)";
+        return " (" + explain_refused_proc() + ")";
     }
     if (errnum == EPERM) {
         return " (not allowed in a user namespace)";
@@ -172,11 +174,10 @@ Fd clone_source(const plan::BindMount& bind) {
         AT_FDCWD, bind.source, bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single,
         tree);
     if (errnum != 0) {
-        throw_system(errnum,
-                     "source " + printable(bind.source) +
-                         (errnum == EINVAL && !bind.recursive
-                              ? " (mounts below it are locked in a user namespace: use rbind)"
-                              : ""));
+        bool locked = errnum == EINVAL && !bind.recursive;
+        throw_system(errnum, "source " + printable(bind.source),
+                     locked ? "mounts below it are locked in a user namespace: use rbind"
+                            : sys::explain_path(errnum, AT_FDCWD, bind.source, F_OK));
     }
     return tree;
 }

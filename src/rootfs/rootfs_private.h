@@ -68,4 +68,9 @@ void make_paths_readonly(const MountedTrees& trees, const std::vector<std::strin
 /// in its place is refused. Throws: system, denied.
 [[nodiscard]] sys::Fd make_device_target(const sys::Parent& parent, const std::string& path);
 
+/// Why a new procfs was answered with EPERM: the first mount that hides a part of the one in sight,
+/// or the lack of a pid namespace. Runs in: init before pivot, on the failure path only.
+/// Source: mount_too_revealing() in Linux fs/namespace.c; mount_namespaces(7).
+[[nodiscard]] std::string explain_refused_proc();
+
 } // namespace coracle::rootfs

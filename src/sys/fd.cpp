@@ -61,6 +61,12 @@ void require_standard_streams() {
     }
 }
 
+void close_standard_streams() noexcept {
+    for (int stream = 0; stream <= 2; ++stream) {
+        (void)::close(stream);
+    }
+}
+
 namespace {
 
 void set_fd_flags(int fd, int flags) {

@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/sys/access.h"
 #include "coracle/sys/refused.h"
 
 #include <array>
@@ -35,11 +36,23 @@ int try_open_at(int dir_fd, const std::string& path, int flags, mode_t mode, Fd&
     return 0;
 }
 
+namespace {
+
+AccessMode wanted_by(int flags) noexcept {
+    if ((flags & O_PATH) != 0) {
+        return F_OK;
+    }
+    int mode = flags & O_ACCMODE;
+    return mode == O_RDONLY ? R_OK : mode == O_WRONLY ? W_OK : R_OK | W_OK;
+}
+
+} // namespace
+
 Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
     Fd result;
     int errnum = try_open_at(dir_fd, path, flags, mode, result);
     if (errnum != 0) {
-        throw_system(errnum, "open " + printable(path));
+        throw_path_error(errnum, "open " + printable(path), dir_fd, path, wanted_by(flags));
     }
     return result;
 }
@@ -224,7 +237,8 @@ std::string current_directory() {
     std::array<char, PATH_MAX> buffer{};
     if (::getcwd(buffer.data(), buffer.size()) == nullptr) {
         int saved = errno;
-        throw_system(saved, "current directory");
+        throw_system(saved, "current directory",
+                     saved == ENOENT ? "it has been deleted: change to another one" : "");
     }
     return buffer.data();
 }

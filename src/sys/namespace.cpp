@@ -54,24 +54,6 @@ void join_namespace(int namespace_fd, NamespaceKind kind) {
     }
 }
 
-namespace {
-
-/// The limits of the kinds that cannot be made: each is tried alone, which the caller, who is about
-/// to fail, does not mind. Source: namespaces(7), /proc/sys/user.
-std::string describe_limits(std::uint64_t clone_flags) {
-    std::string limits;
-    for (NamespaceKind kind : namespace_kinds()) {
-        std::uint64_t flag = clone_flags & clone_flag_of(kind);
-        if (flag != 0 && ::unshare(static_cast<int>(flag)) != 0 && errno == ENOSPC) {
-            limits += limits.empty() ? "" : ", ";
-            limits += std::string("user.max_") + proc_name_of(kind) + "_namespaces";
-        }
-    }
-    return limits.empty() ? "a sysctl user.max_*_namespaces" : limits;
-}
-
-} // namespace
-
 void unshare_namespaces(std::uint64_t clone_flags) {
     if (clone_flags == 0 || ::unshare(static_cast<int>(clone_flags)) == 0) {
         return;
@@ -84,20 +66,8 @@ void unshare_namespaces(std::uint64_t clone_flags) {
             kinds += name_of(kind);
         }
     }
-    std::string cure = describe_refusal(SYS_unshare, saved);
-    if (!cure.empty()) {
-        cure = ": unshare" + cure;
-    } else if (saved == ENOSPC) {
-        cure = " (" + describe_limits(clone_flags) +
-               " of this or an outer user namespace is reached: raise it with sysctl(8))";
-    } else if (saved == EPERM && (clone_flags & CLONE_NEWUSER) != 0) {
-        cure =
-            " (the host forbids unprivileged user namespaces: see kernel.unprivileged_userns_clone"
-            " and the seccomp or AppArmor profile of an outer container)";
-    } else if (saved == EPERM) {
-        cure = " (without root, add a user namespace to linux.namespaces)";
-    }
-    throw_system(saved, "make new namespaces (" + kinds + ")" + cure);
+    throw_system(saved, "unshare: make new namespaces (" + kinds + ")" +
+                            describe_refusal(SYS_unshare, saved));
 }
 
 void enter_new_time_namespace(int proc_fd) {

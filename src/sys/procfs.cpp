@@ -10,7 +10,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <optional>
 #include <string_view>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -97,6 +99,43 @@ std::optional<std::uint64_t> find_in_fdinfo(int fd, const std::string& key) noex
         }
     }
     return std::nullopt;
+}
+
+std::int64_t parse_boot_time_offset(const std::string& text, std::int64_t tick_rate) {
+    constexpr std::string_view key = "boottime";
+    constexpr std::int64_t nanoseconds = 1'000'000'000;
+    for (std::string_view line : split(text, '\n')) {
+        std::vector<std::string_view> words;
+        for (std::string_view word : split(line, ' ')) {
+            if (!word.empty()) {
+                words.push_back(word);
+            }
+        }
+        if (words.size() != 3 || words[0] != key) {
+            continue;
+        }
+        bool negative = words[1].starts_with('-');
+        std::optional<std::uint64_t> seconds =
+            parse_unsigned(words[1].substr(negative ? 1 : 0), UINT32_MAX);
+        std::optional<std::uint64_t> rest = parse_unsigned(words[2], nanoseconds - 1);
+        if (seconds && rest) {
+            std::int64_t whole = static_cast<std::int64_t>(*seconds) * tick_rate;
+            return (negative ? -whole : whole) +
+                   static_cast<std::int64_t>(*rest) / (nanoseconds / tick_rate);
+        }
+    }
+    return 0;
+}
+
+std::int64_t find_boot_time_offset(int proc_fd) {
+    constexpr ino_t initial_inode = 0xEFFFFFFAU; // PROC_TIME_INIT_INO, include/linux/proc_ns.h
+    struct stat status {};
+    if (::fstatat(proc_fd, "self/ns/time", &status, 0) != 0 || status.st_ino == initial_inode) {
+        return 0; // ENOENT: the kernel has no time namespaces
+    }
+    Fd file = open_at(proc_fd, "self/timens_offsets", O_RDONLY);
+    return parse_boot_time_offset(read_all(file.get(), 4096, "/proc/self/timens_offsets"),
+                                  ::sysconf(_SC_CLK_TCK));
 }
 
 std::string read_boot_id(int proc_fd) {

@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/sys/access.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/refused.h"
 #include "path_walk_private.h"
@@ -79,7 +80,9 @@ Fd make_components(Fd current, const std::vector<std::string>& components, std::
         NodeKind kind = next + 1 == components.size() ? last_kind : NodeKind::directory;
         int errnum = make_node(current.get(), name, kind);
         if (errnum != 0 && errnum != EEXIST) {
-            throw_system(errnum, "create " + printable(path) + " in the root file system");
+            throw_system(errnum, "create " + printable(path) + " in the root file system",
+                         explain_path(errnum, current.get(), name, W_OK,
+                                      "<root>" + path_of(components, next)));
         }
         Fd made = open_at(current.get(), name, O_PATH | O_NOFOLLOW);
         mode_t mode = stat_of(made.get(), path).st_mode;
@@ -97,6 +100,27 @@ Fd make_components(Fd current, const std::vector<std::string>& components, std::
         current = std::move(made);
     }
     return current;
+}
+
+/// What keeps the caller from `path`: the last directory on the way that could be opened.
+std::string explain_in_root(int errnum, int root_fd, const std::string& path) {
+    std::vector<std::string> components = components_of(path);
+    Fd reached;
+    for (std::size_t count = components.size(); errnum == EACCES; --count) {
+        std::string prefix = path_of(components, count);
+        if (try_open_in_root(root_fd, prefix, O_PATH, Symlinks::follow, reached) == 0) {
+            return explain_path(errnum, reached.get(), ".", X_OK, "<root>" + prefix);
+        }
+        if (count == 0) {
+            break;
+        }
+    }
+    return {};
+}
+
+[[noreturn]] void throw_not_opened(int errnum, int root_fd, const std::string& path) {
+    throw_system(errnum, "open " + printable(path) + " in the root file system",
+                 explain_in_root(errnum, root_fd, path));
 }
 
 } // namespace
@@ -130,7 +154,7 @@ Fd open_in_root(int root_fd, const std::string& path, int flags, Symlinks symlin
     Fd result;
     int errnum = try_open_in_root(root_fd, path, flags, symlinks, result);
     if (errnum != 0) {
-        throw_system(errnum, "open " + printable(path) + " in the root file system");
+        throw_not_opened(errnum, root_fd, path);
     }
     return result;
 }
@@ -142,7 +166,7 @@ Fd make_in_root(int root_fd, const std::string& path, NodeKind kind) {
         return found;
     }
     if (errnum != ENOENT) {
-        throw_system(errnum, "open " + printable(path) + " in the root file system");
+        throw_not_opened(errnum, root_fd, path);
     }
     std::string wanted = path;
     for (int followed = 0; followed < max_symlinks; ++followed) {

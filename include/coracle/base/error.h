@@ -33,6 +33,8 @@ class Error : public std::exception {
 
     /// Puts `context` and ": " before the text.
     void prepend(const std::string& context) { text_ = context + ": " + text_; }
+    /// Puts `why` in brackets behind the text; nothing if it is empty.
+    void explain(const std::string& why) { text_ += why.empty() ? why : " (" + why + ")"; }
 
   private:
     ErrorKind kind_;
@@ -44,8 +46,9 @@ class Error : public std::exception {
 /// Source: strerrordesc_np(3).
 [[nodiscard]] const char* describe_errno(int errnum) noexcept;
 
-/// Throws a `system` error "what: <words for errnum>". Pass errno saved on the line after the call.
-[[noreturn]] void throw_system(int errnum, const std::string& what);
+/// Throws a `system` error "what: <words for errnum>", and " (why)" behind it if there is a `why`.
+/// Pass errno saved on the line after the call.
+[[noreturn]] void throw_system(int errnum, const std::string& what, const std::string& why = {});
 
 /// Throws an error of `kind` with `text`.
 [[noreturn]] void throw_error(ErrorKind kind, const std::string& text);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "coracle/launch/stage.h"
 #include "coracle/plan/launch_plan.h"
 #include "coracle/sys/fd.h"
 
@@ -29,6 +30,8 @@ class Launch {
     /// Init has set everything up and waits. Every step has a deadline.
     /// Throws: what failed, in whichever process, as "init: <stage>: <what>".
     void bring_up();
+    /// Where bring_up failed in intermediate or init; Stage::begin if nowhere, or not known.
+    [[nodiscard]] Stage failed_stage() const noexcept;
 
     /// Init's pid in the caller's pid namespace. From bring_up on.
     [[nodiscard]] pid_t pid() const noexcept;

@@ -43,6 +43,9 @@ void require_standard_streams();
 /// more can be open. Throws: system. Source: getrlimit(2), RLIMIT_NOFILE.
 void allow_open_files(std::size_t count);
 
+/// Closes 0, 1 and 2. Runs in: a process that is about to end.
+void close_standard_streams() noexcept;
+
 /// Every descriptor from `first` up is close-on-exec. Throws: system.
 /// Source: close_range(2), CLOSE_RANGE_CLOEXEC, Linux >= 5.11; else /proc/self/fd.
 void close_on_exec_from(unsigned first);

@@ -23,7 +23,7 @@ namespace coracle::sys {
 void join_namespace(int namespace_fd, NamespaceKind kind);
 
 /// Makes new namespaces of the CLONE_NEW* kinds in `clone_flags`.
-/// Throws: system; ENOSPC names the sysctl that limits them. Source: unshare(2).
+/// Throws: system; host/restrictions.h tells why. Source: unshare(2).
 void unshare_namespaces(std::uint64_t clone_flags);
 
 /// Enters the time namespace that this process has made for its children; its offsets are final

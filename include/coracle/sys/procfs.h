@@ -32,6 +32,11 @@ struct ProcessStat {
 /// The number after `key` in /proc/self/fdinfo of `fd`; nothing if there is none.
 /// Source: proc_pid_fdinfo(5).
 [[nodiscard]] std::optional<std::uint64_t> find_in_fdinfo(int fd, const std::string& key) noexcept;
+/// The clock ticks by which this process's time namespace shows the start of a process later than
+/// the initial one does: 0 there. Throws: system. Source: time_namespaces(7).
+[[nodiscard]] std::int64_t find_boot_time_offset(int proc_fd);
+/// The same from the text of /proc/self/timens_offsets; 0 if it is not one.
+[[nodiscard]] std::int64_t parse_boot_time_offset(const std::string& text, std::int64_t tick_rate);
 
 /// /proc/sys/kernel/random/boot_id, without the newline. Throws: system.
 [[nodiscard]] std::string read_boot_id(int proc_fd);

@@ -69,6 +69,17 @@ TEST_CASE("gate: init's failure is the start's", "[launch]") {
                         "so its interpreter");
 }
 
+TEST_CASE("gate: what init saw of the program comes with its failure", "[launch]") {
+    FakeInit init([](ChildEnd& client) {
+        (void)client.require<Start>();
+        client.send_accepted();
+        client.send_failed(Stage::execve, Error(ErrorKind::system, "x", ENOEXEC));
+        client.send_diagnosis("it is a teapot");
+    });
+    CHECK(error_of([&] { init.open(); }).text() ==
+          "init: execve: exec \"x\": Exec format error (it is a teapot)");
+}
+
 TEST_CASE("gate: an init that dies after Accepted has not started anything", "[launch]") {
     FakeInit init([](ChildEnd& client) {
         (void)client.require<Start>();
@@ -177,8 +188,11 @@ TEST_CASE("id map: own ids are written without privilege, once", "[launch]") {
 }
 
 TEST_CASE("outcome: what failed says its role, stage and a hint", "[launch]") {
-    const auto text_of = [](const Failed& failed) {
-        return error_of([&] { throw_failed(failed, "init"); }).text();
+    auto [ours, theirs] = sys::make_packet_pair();
+    ParentEnd channel(std::move(ours));
+    theirs.reset(); // init has ended without a diagnosis
+    const auto text_of = [&](const Failed& failed) {
+        return error_of([&] { throw_failed(failed, "init", channel); }).text();
     };
     CHECK(text_of({Stage::mounts, ErrorKind::denied, 0, "why"}) == "init: mounts: why");
     // From the bare zone come the program and the errno alone.
@@ -190,8 +204,8 @@ TEST_CASE("outcome: what failed says its role, stage and a hint", "[launch]") {
     holds(text_of({Stage::seccomp, ErrorKind::system, EACCES, ""}),
           "init: seccomp: load the filter: Permission denied");
     holds(text_of({Stage::seccomp, ErrorKind::system, EACCES, ""}), "needs CAP_SYS_ADMIN");
-    const Error error = error_of([] {
-        throw_failed({Stage::pivot, ErrorKind::denied, 7, "x"}, "intermediate");
+    const Error error = error_of([&] {
+        throw_failed({Stage::pivot, ErrorKind::denied, 7, "x"}, "intermediate", channel);
     });
     CHECK(error.kind() == ErrorKind::denied);
     CHECK(error.errnum() == 7);

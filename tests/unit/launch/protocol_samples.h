@@ -102,7 +102,9 @@ inline std::vector<launch::Message> sample_messages() {
             Start{},
             Accepted{},
             Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
-            MountSources{}};
+            MountSources{},
+
+            Diagnosis{"its interpreter"}};
 }
 
 } // namespace coracle::test

@@ -166,6 +166,7 @@ TEST_CASE("protocol: short messages come back with their fields", "[protocol]") 
     CHECK(failed.kind == ErrorKind::internal);
     CHECK(failed.errnum == 2);
     CHECK(failed.text == "text");
+    CHECK(std::get<Diagnosis>(decode(encode(Diagnosis{"seen"}))).text == "seen");
 }
 
 TEST_CASE("protocol: every truncation and every byte too much is refused", "[protocol]") {

@@ -21,6 +21,22 @@ std::string stat_text(const std::string& name, const std::string& state, const s
 
 } // namespace
 
+TEST_CASE("procfs: the offset of the boot time clock in clock ticks", "[sys]") {
+    const auto offset_of = [](const std::string& text) {
+        return sys::parse_boot_time_offset(text, 100);
+    };
+    CHECK(offset_of("monotonic           7         0\nboottime       100000         0\n") ==
+          10000000);
+    CHECK(offset_of("boottime           -2 500000000\n") == -150);
+    CHECK(offset_of("boottime            0  19999999\n") == 1);
+    for (const char* text :
+         {"", "boottime", "boottime x 0", "boottime 1 1000000000", "monotonic 1 0"}) {
+        INFO(text);
+        CHECK(offset_of(text) == 0);
+    }
+    CHECK(sys::find_boot_time_offset(sys::open_proc().get()) == 0);
+}
+
 TEST_CASE("process stat: a name may hold anything", "[sys]") {
     for (const char* name : {"a", "", "a) R 1 (b", ") Z 1 1 1", "((((", "))))", "a b\nc", "1 2 3",
                              "x) S 1 17 17 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 99 "}) {

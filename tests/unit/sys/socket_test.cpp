@@ -76,7 +76,8 @@ TEST_CASE("packets: as many fds as fit, no more", "[sys]") {
     const std::vector<int> most(64, 0);
     REQUIRE(sys::try_send_packet(left.get(), bytes(1), most) == 0);
     CHECK(sys::receive_packet(right.get(), 1).fds.size() == 64);
-    CHECK(sys::try_send_packet(left.get(), bytes(1), std::vector<int>(65, 0)) == EINVAL);
+    CHECK(sys::try_send_packet(left.get(), bytes(1),
+                               std::vector<int>(sys::max_packet_fds + 1, 0)) == EINVAL);
     CHECK(sys::try_send_packet(left.get(), bytes(1), std::vector<int>{-1}) == EBADF);
 }
 
