@@ -187,22 +187,30 @@ ContainerDir ContainerDir::create(const StateRoot& root, const std::string& id) 
     if (errnum != 0) {
         throw_system(errnum, "make the state directory of " + id + " in " + place_of(root.fd()));
     }
-    Fd fd;
-    errnum = try_open_directory(root.fd(), id, fd);
-    if (errnum != 0 && errnum != ENOENT) {
-        throw_system(errnum, "open the state directory of " + id);
+    try {
+        Fd fd;
+        errnum = try_open_directory(root.fd(), id, fd);
+        if (errnum != 0 && errnum != ENOENT) {
+            throw_system(errnum, "open the state directory of " + id);
+        }
+        ContainerDir dir(sys::duplicate(root.fd()), std::move(fd), id);
+        if (errnum != 0 || !dir.lock()) {
+            throw_error(ErrorKind::wrong_state,
+                        "container " + id + " was deleted while it was made");
+        }
+        // Deleted and made anew by another between mkdir and lock: then it is that one's.
+        bool is_empty = in_context([&] { return "state directory of " + id; },
+                                   [&] { return sys::list_directory(dir.fd_.get()).empty(); });
+        if (!is_empty) {
+            throw_error(ErrorKind::wrong_state, "container with given ID already exists: " + id);
+        }
+        return dir;
+    } catch (const Error& error) { // catch: takes away what is ours, rethrows
+        if (error.kind() == ErrorKind::system) {
+            (void)sys::try_unlink(root.fd(), id, AT_REMOVEDIR);
+        }
+        throw;
     }
-    ContainerDir dir(sys::duplicate(root.fd()), std::move(fd), id);
-    if (errnum != 0 || !dir.lock()) {
-        throw_error(ErrorKind::wrong_state, "container " + id + " was deleted while it was made");
-    }
-    // Deleted and made anew by another between mkdir and lock: then it is that one's.
-    bool is_empty = in_context([&] { return "state directory of " + id; },
-                               [&] { return sys::list_directory(dir.fd_.get()).empty(); });
-    if (!is_empty) {
-        throw_error(ErrorKind::wrong_state, "container with given ID already exists: " + id);
-    }
-    return dir;
 }
 
 std::optional<ContainerDir> ContainerDir::find(const StateRoot& root, const std::string& id) {

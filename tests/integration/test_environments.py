@@ -14,6 +14,8 @@ from facts import Facts
 from harness import TIMEOUT, eventually
 from surroundings import around, beneath, shell
 
+# Each makes the surroundings that it needs.
+pytestmark = pytest.mark.modes("user", "root")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="machine: not started as root")
 
 

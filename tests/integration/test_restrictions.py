@@ -10,6 +10,8 @@ import bundles
 from surroundings import (CLONE_NEWNS, CLONE_NEWUSER, around, beneath, nested, no_unshare, shell,
                           user_namespace)
 
+# Each makes the surroundings that it needs.
+pytestmark = pytest.mark.modes("user", "root")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="machine: not started as root")
 
 
