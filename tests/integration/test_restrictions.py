@@ -122,28 +122,6 @@ def mapped_elsewhere(config):
 
 
 @pytest.mark.modes("root")
-def test_a_root_that_the_mapped_ids_may_not_reach_is_explained(box):
-    bundle = box.bundle(edit=lambda config, _: mapped_elsewhere(config))
-    path, _ = closed(box)
-    move_below(path, bundle)
-    is_refused(box, bundle, ["root file system", "permission denied", f"{path} (owner 65534",
-                             "not mapped", "mode 0700", "has no x for others", f"chmod o+x {path}"])
-
-
-@pytest.mark.modes("root")
-def test_a_bind_source_that_the_mapped_ids_may_not_reach_is_explained(box):
-    path, _ = closed(box)
-
-    def edit(config, _):
-        mapped_elsewhere(config)
-        config["mounts"] = [{"destination": "/x", "type": "bind", "source": f"{path}/data",
-                             "options": ["bind"]}]
-
-    is_refused(box, box.bundle(edit=edit),
-               ["/x", "permission denied", f"{path} (owner 65534", f"chmod o+x {path}"])
-
-
-@pytest.mark.modes("root")
 def test_a_working_directory_that_the_mapped_root_may_not_search_is_explained(box):
     def edit(config, bundle):
         mapped_elsewhere(config)
