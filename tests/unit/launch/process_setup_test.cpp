@@ -179,6 +179,7 @@ TEST_CASE("process setup: a plan without privilege is carried out", "[launch]") 
         plan.process.no_new_privileges = true;
         plan.process.last_capability = 40;
         plan.process.ignored_signals = std::uint64_t{1} << (SIGUSR1 - 1);
+        (void)::signal(SIGHUP, SIG_DFL); // nohup(1) may have started this
         (void)::signal(SIGUSR1, SIG_IGN);
         (void)::signal(SIGUSR2, SIG_IGN);
         std::vector<plan::Degradation> degraded;
