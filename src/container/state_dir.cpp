@@ -71,11 +71,14 @@ void make_directories(const std::string& path) {
     }
 }
 
-/// The record's text, from a regular file of the caller's own.
-std::string read_record(int dir_fd) {
+/// The record's text, from a regular file of the caller's own; nothing if there is none.
+std::optional<std::string> read_record(int dir_fd) {
     constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
     Fd file;
     int errnum = sys::try_open_at(dir_fd, record_name, flags, 0, file);
+    if (errnum == ENOENT) {
+        return std::nullopt;
+    }
     bool odd = errnum == ELOOP || errnum == ENXIO; // a symbolic link, a socket
     if (errnum != 0 && !odd) {
         throw_system(errnum, std::string("open ") + record_name);
@@ -256,12 +259,13 @@ bool ContainerDir::is_locked_by_another() const {
 }
 
 std::optional<spec::Record> ContainerDir::load() const {
-    if (!sys::find_stat(fd_.get(), record_name)) {
-        return std::nullopt;
-    }
     return in_context([&] { return "state of container " + id_; },
-                      [&] {
-                          spec::Record record = spec::parse_record(read_record(fd_.get()));
+                      [&]() -> std::optional<spec::Record> {
+                          std::optional<std::string> text = read_record(fd_.get());
+                          if (!text) {
+                              return std::nullopt;
+                          }
+                          spec::Record record = spec::parse_record(*text);
                           if (record.id != id_) {
                               throw_error(ErrorKind::invalid_config, std::string(record_name) +
                                                                          ": it is the record of " +
@@ -273,7 +277,8 @@ std::optional<spec::Record> ContainerDir::load() const {
 
 std::optional<spec::Record> ContainerDir::salvage() const {
     try {
-        return spec::salvage_record(read_record(fd_.get()));
+        std::optional<std::string> text = read_record(fd_.get());
+        return text ? spec::salvage_record(*text) : std::nullopt;
     } catch (const Error&) { // catch: not even a file of ours
         return std::nullopt;
     }

@@ -45,13 +45,19 @@ Fd mount_root_on_itself(const plan::RootfsPlan& plan, Fd given) {
 
 /// The binds that stay in the peer groups of the host are cloned while its mounts still are in
 /// theirs.
-std::vector<Fd> clone_peers(const plan::RootfsPlan& plan) {
+std::vector<Fd> clone_peers(const plan::RootfsPlan& plan,
+                            std::vector<plan::Degradation>& degraded) {
     std::vector<Fd> early(plan.mounts.size());
     for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
         const plan::BindMount* bind = std::get_if<plan::BindMount>(&plan.mounts[i].what);
         if (bind != nullptr && bind->with_host_peers && !plan.sources_given) {
             in_context([&] { return plan.mounts[i].name; },
                        [&] { early[i] = clone_source(*bind); });
+            if (!sys::has_detached_mounts()) { // it becomes a slave with all that is attached
+                degraded.push_back({plan.mounts[i].name + " " + plan.mounts[i].destination,
+                                    "what the container mounts there is not seen on the host: that "
+                                    "needs the mount API and mount_setattr(2), Linux >= 5.12"});
+            }
         }
     }
     return early;
@@ -67,7 +73,7 @@ bool has_shared(const plan::RootfsPlan& plan) {
 
 Assembled assemble(const plan::RootfsPlan& plan, const NextSource& next_source,
                    std::vector<plan::Degradation>& degraded) {
-    std::vector<Fd> early = clone_peers(plan);
+    std::vector<Fd> early = clone_peers(plan, degraded);
     // Slave: nothing that is mounted here reaches the host, and a bind that asks for rslave still
     // follows it.
     sys::set_namespace_propagation(MS_SLAVE | MS_REC);
