@@ -240,16 +240,6 @@ void wait_at_gate(Work& work) {
     work.gate.reset();
 }
 
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-    std::vector<char*> pointers;
-    pointers.reserve(texts.size() + 1);
-    for (std::string& text : texts) {
-        pointers.push_back(text.data());
-    }
-    pointers.push_back(nullptr);
-    return pointers;
-}
-
 void send_accepted(ChildEnd& channel) {
     int errnum = channel.try_send_accepted();
     // A client that died after Start has asked for it all the same.
@@ -270,8 +260,8 @@ void explain_failed_execve(const std::string& executable, int errnum, ChildEnd& 
 
 [[noreturn]] void execute_payload(Work& work) {
     plan::ProcessPlan& process = work.plan.process;
-    std::vector<char*> argv = pointers_to(process.args);
-    std::vector<char*> envp = pointers_to(process.env);
+    std::vector<char*> argv = sys::pointers_to(process.args);
+    std::vector<char*> envp = sys::pointers_to(process.env);
     std::vector<std::uint8_t> failure = encode_bare_failure(process.args.front());
     ExecTail tail{};
     tail.path = work.executable.c_str();

@@ -9,15 +9,6 @@ namespace {
 using host::IdRange;
 using host::IdRanges;
 
-std::vector<IdMapping> convert(const std::vector<spec::IdMapping>& mappings) {
-    std::vector<IdMapping> map;
-    map.reserve(mappings.size());
-    for (const spec::IdMapping& mapping : mappings) {
-        map.push_back({ContainerId{mapping.container_id}, HostId{mapping.host_id}, mapping.size});
-    }
-    return map;
-}
-
 /// Without privilege the kernel takes one line of one id: the caller's own. Source:
 /// user_namespaces(7), "Defining user and group ID mappings".
 bool is_own_id(const std::vector<IdMapping>& map, std::uint32_t own) {
@@ -25,7 +16,7 @@ bool is_own_id(const std::vector<IdMapping>& map, std::uint32_t own) {
 }
 
 bool is_own_id(const std::vector<spec::IdMapping>& map, std::uint32_t own) {
-    return is_own_id(convert(map), own);
+    return is_own_id(make_id_mappings(map), own);
 }
 
 /// The own id as 0, then every id of the caller's ranges in their order.
@@ -109,6 +100,15 @@ void use_helpers(const Inputs& inputs, IdMapPlan& map) {
 
 } // namespace
 
+std::vector<IdMapping> make_id_mappings(const std::vector<spec::IdMapping>& mappings) {
+    std::vector<IdMapping> map;
+    map.reserve(mappings.size());
+    for (const spec::IdMapping& mapping : mappings) {
+        map.push_back({ContainerId{mapping.container_id}, HostId{mapping.host_id}, mapping.size});
+    }
+    return map;
+}
+
 bool needs_id_ranges(const spec::Config& config, const host::Facts& facts) {
     if (facts.privileged || !config.linux_) {
         return false;
@@ -148,8 +148,8 @@ IdMapPlan make_id_map(const Inputs& inputs, LaunchPlan& plan) {
         // A joined one has its map. Managers give mappings beside its path, which say nothing.
         return map;
     }
-    map.uids = convert(inputs.linux_.uid_mappings);
-    map.gids = convert(inputs.linux_.gid_mappings);
+    map.uids = make_id_mappings(inputs.linux_.uid_mappings);
+    map.gids = make_id_mappings(inputs.linux_.gid_mappings);
     if (inputs.facts.privileged) {
         if (map.uids.empty()) {
             throw_error(ErrorKind::invalid_config,

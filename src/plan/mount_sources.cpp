@@ -8,22 +8,14 @@ namespace coracle::plan {
 
 namespace {
 
-std::vector<IdMapping> convert(const std::vector<spec::IdMapping>& mappings) {
-    std::vector<IdMapping> map;
-    for (const spec::IdMapping& mapping : mappings) {
-        map.push_back({ContainerId{mapping.container_id}, HostId{mapping.host_id}, mapping.size});
-    }
-    return map;
-}
-
 MountSource make_source(const MountStep& step, const BindMount& bind, const spec::Mount& mount) {
     MountSource source;
     source.name = step.name + " " + step.destination;
     source.path = bind.source;
     source.recursive = bind.recursive;
     std::string word = spec::parse_mount_options(mount.options).id_map;
-    source.uids = convert(mount.uid_mappings);
-    source.gids = convert(mount.gid_mappings);
+    source.uids = make_id_mappings(mount.uid_mappings);
+    source.gids = make_id_mappings(mount.gid_mappings);
     source.id_map = !source.uids.empty() ? MountIdMap::own
                     : !word.empty()      ? MountIdMap::container
                                          : MountIdMap::none;

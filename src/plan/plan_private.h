@@ -27,6 +27,7 @@ void require_supported(const Inputs& inputs);
 
 [[nodiscard]] UserNamespace choose_user_namespace(const std::vector<NamespacePlan>& namespaces);
 [[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs, LaunchPlan& plan);
+[[nodiscard]] std::vector<IdMapping> make_id_mappings(const std::vector<spec::IdMapping>& mappings);
 /// Whether the container's id is in the map. Without a map of ours every id may be.
 [[nodiscard]] bool is_mapped(const std::vector<IdMapping>& map, std::uint32_t container_id);
 

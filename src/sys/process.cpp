@@ -165,12 +165,18 @@ void set_uid(uid_t uid) {
     }
 }
 
-void execute_fd(int fd, std::vector<std::string> arguments) {
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) {
-        argv.push_back(argument.data());
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
+    for (std::string& text : texts) {
+        pointers.push_back(text.data());
     }
-    argv.push_back(nullptr);
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+void execute_fd(int fd, std::vector<std::string> arguments) {
+    std::vector<char*> argv = pointers_to(arguments);
     char* const* environment = &argv.back();
     ::execveat(fd, "", argv.data(), environment, AT_EMPTY_PATH);
     int saved = errno;

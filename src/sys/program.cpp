@@ -22,16 +22,6 @@ constexpr std::size_t max_output_bytes = std::size_t{64} << 10;
 
 using Clock = std::chrono::steady_clock;
 
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-    std::vector<char*> pointers;
-    pointers.reserve(texts.size() + 1);
-    for (std::string& text : texts) {
-        pointers.push_back(text.data());
-    }
-    pointers.push_back(nullptr);
-    return pointers;
-}
-
 void reset_signals() noexcept {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;

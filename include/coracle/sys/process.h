@@ -74,6 +74,9 @@ void change_root(int dir_fd);
 void set_gid(gid_t gid);
 void set_uid(uid_t uid);
 
+/// What execve(2) takes: a pointer to each text, which must live on, and a null pointer.
+[[nodiscard]] std::vector<char*> pointers_to(std::vector<std::string>& texts);
+
 /// Executes the file behind `fd` with these arguments and no environment. Returns only by
 /// throwing. Source: execveat(2).
 [[noreturn]] void execute_fd(int fd, std::vector<std::string> arguments);
