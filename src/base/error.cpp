@@ -35,7 +35,7 @@ void throw_system(int errnum, const std::string& what, const std::string& why) {
     }
     Error error(ErrorKind::system, std::move(text), errnum);
     error.explain(why.empty() ? cure_of(errnum) : why);
-    throw error;
+    throw Error(std::move(error));
 }
 
 void throw_error(ErrorKind kind, const std::string& text) {

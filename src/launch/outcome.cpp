@@ -55,7 +55,7 @@ void throw_failed(const Failed& failed, const char* role, ChannelEnd& channel) {
     }
     Error error(failed.kind, text, failed.errnum);
     error.explain(why.empty() ? hint_for(failed) : why);
-    throw error;
+    throw Error(std::move(error));
 }
 
 std::string find_stage_name(int proc_fd, pid_t pid) {

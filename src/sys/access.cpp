@@ -132,7 +132,7 @@ class Walk {
     Walk(int dir_fd, AccessMode wanted, const std::string& base)
         : dir_fd_(dir_fd), wanted_(wanted), base_(base) {}
 
-    std::string explain(const std::string& path, int links) const {
+    [[nodiscard]] std::string explain(const std::string& path, int links) const {
         std::vector<std::string> prefixes = prefixes_of(path);
         for (std::size_t i = 0; i < prefixes.size(); ++i) {
             bool last = i + 1 == prefixes.size();
@@ -163,8 +163,8 @@ class Walk {
     }
 
     /// What `wanted` lacks of a path that can be reached.
-    std::string explain_bits(const std::string& path, const struct stat& status,
-                             AccessMode wanted) const {
+    [[nodiscard]] std::string explain_bits(const std::string& path, const struct stat& status,
+                                           AccessMode wanted) const {
         if ((wanted & X_OK) != 0 && S_ISREG(status.st_mode) && is_noexec(dir_fd_, path)) {
             return printable(shown(path)) + " is on a mount with the option noexec, " +
                    printable(shown(mount_point_of(dir_fd_, path))) + ": mount it without";
@@ -182,8 +182,8 @@ class Walk {
     }
 
     /// `prefixes[index]` cannot be followed, and the one before it can be searched.
-    std::string explain_failure(int errnum, const std::vector<std::string>& prefixes,
-                                std::size_t index, int links) const {
+    [[nodiscard]] std::string explain_failure(int errnum, const std::vector<std::string>& prefixes,
+                                              std::size_t index, int links) const {
         const std::string& path = prefixes[index];
         struct stat status {};
         if (::fstatat(dir_fd_, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -205,7 +205,7 @@ class Walk {
         return {};
     }
 
-    std::string explain_link(int errnum, const std::string& path, int links) const {
+    [[nodiscard]] std::string explain_link(int errnum, const std::string& path, int links) const {
         std::string target = target_of(dir_fd_, path);
         if (links >= max_links || target.empty() || errnum == ELOOP) {
             return printable(shown(path)) + " is a symbolic link in a circle, or one of too many";
@@ -223,7 +223,7 @@ class Walk {
         return why.empty() ? text : text + ", " + why;
     }
 
-    std::string explain_directory(const std::string& path) const {
+    [[nodiscard]] std::string explain_directory(const std::string& path) const {
         struct stat status {};
         return stat_at(dir_fd_, path, status) ? explain_bits(path, status, W_OK | X_OK)
                                               : std::string();

@@ -45,7 +45,7 @@ class StateRoot {
     [[nodiscard]] std::vector<std::string> ids() const;
     /// Takes away what bears an id's name and is no container of the caller's: a file, or a
     /// directory of another user, whatever is in it. Whether there was one. Throws: system.
-    bool remove_stray(const std::string& id) const;
+    [[nodiscard]] bool remove_stray(const std::string& id) const;
 
   private:
     explicit StateRoot(sys::Fd fd) : fd_(std::move(fd)) {}
