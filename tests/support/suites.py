@@ -68,8 +68,9 @@ def choose_tests(introspection, suite):
     return [test for test in tests if any(s.split(":")[-1] == suite for s in test["suite"])]
 
 
-def run_tests(context, label, tests, env):
-    """Catch2 programs by their report, others by their exit code: 0, or 77 for a skip."""
+def run_tests(context, build, tests, label, env):
+    """Catch2 programs by their report, others by their exit code: 0, or 77 for a skip. They start in
+    the build directory, as Meson starts them."""
     counts = Counts()
     for test in tests:
         name = f"{label}/{test['name']}"
@@ -81,7 +82,7 @@ def run_tests(context, label, tests, env):
             command += ["-r", "junit", "-o", str(report)]
         try:
             code, text = execute(command, (test.get("timeout") or 60) * PATIENCE, {**test["env"], **env},
-                                 test.get("workdir"))
+                                 test.get("workdir") or build)
         except OSError as error:
             counts.add_failure(name, f"not started: {error}")
             continue
@@ -107,7 +108,7 @@ def run_meson_suite(context, build, suite, required=True, env=None):
     elif not tests and required:
         counts.add_failure(label, "this build has no such tests")
     else:
-        counts += run_tests(context, label, tests, env or {})
+        counts += run_tests(context, build, tests, label, env or {})
     return counts
 
 
