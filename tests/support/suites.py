@@ -68,7 +68,7 @@ def choose_tests(introspection, suite):
     return [test for test in tests if any(s.split(":")[-1] == suite for s in test["suite"])]
 
 
-def run_tests(context, build, tests, label, env):
+def run_tests(context, label, tests, env, build=None):
     """Catch2 programs by their report, others by their exit code: 0, or 77 for a skip. They start in
     the build directory, as Meson starts them."""
     counts = Counts()
@@ -108,7 +108,7 @@ def run_meson_suite(context, build, suite, required=True, env=None):
     elif not tests and required:
         counts.add_failure(label, "this build has no such tests")
     else:
-        counts += run_tests(context, build, tests, label, env or {})
+        counts += run_tests(context, label, tests, env or {}, build)
     return counts
 
 
