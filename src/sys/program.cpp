@@ -67,6 +67,12 @@ bool read_until(int fd, Clock::time_point deadline, std::string& output) {
     }
 }
 
+bool ends_within(pid_t pid, int reader, std::chrono::milliseconds limit, std::string& output) {
+    Fd pidfd;
+    return read_until(reader, Clock::now() + limit, output) &&
+           (try_open_pidfd(pid, pidfd) != 0 || wait_for_exit(pidfd.get(), limit));
+}
+
 } // namespace
 
 ProgramResult run_program(const std::string& path, const std::vector<std::string>& arguments,
@@ -88,14 +94,21 @@ ProgramResult run_program(const std::string& path, const std::vector<std::string
     }
     writer.reset();
     ProgramResult result;
-    Clock::time_point deadline = Clock::now() + limit;
-    Fd pidfd;
-    result.timed_out = !read_until(reader.get(), deadline, result.output) ||
-                       (try_open_pidfd(pid, pidfd) == 0 && !wait_for_exit(pidfd.get(), limit));
-    if (result.timed_out) {
-        (void)::kill(pid, SIGKILL); // a child of ours, not reaped: the pid is still its own
+    const auto end_it = [&] { // a child of ours, not reaped: the pid is still its own
+        (void)::kill(pid, SIGKILL);
+        result.status = wait_for_child(pid);
+    };
+    try {
+        result.timed_out = !ends_within(pid, reader.get(), limit, result.output);
+    } catch (const Error&) { // catch: nothing is left behind, rethrows
+        end_it();
+        throw;
     }
-    result.status = wait_for_child(pid);
+    if (result.timed_out) {
+        end_it();
+    } else {
+        result.status = wait_for_child(pid);
+    }
     return result;
 }
 

@@ -251,8 +251,8 @@ def mount_target_through_a_link(box, kind, entry):
 def working_directory_through_a_link(box, kind):
     """A14: the working directory is to be made behind a link to the host."""
     def edit(config, bundle):
-        bundle.symlink("work", escape_targets(box, "sub")[kind])
-        config["process"]["cwd"] = "/work/made/for/it"
+        bundle.symlink("job", escape_targets(box, "sub")[kind])
+        config["process"]["cwd"] = "/job/made/for/it"
 
     _, harm = attempt(box, box.bundle("exit", "0", edit=edit))
     return harm + host_harm(box)

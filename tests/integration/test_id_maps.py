@@ -111,10 +111,10 @@ def test_keep_id_gives_the_caller_the_own_id_inside(box, host):
     def edit(config, _):
         use_maps(config, lines)
         config["process"]["user"] = {"uid": own, "gid": own}
-        config["mounts"].append({"destination": "/work", "source": work, "type": "bind",
+        config["mounts"].append({"destination": "/data", "source": work, "type": "bind",
                                  "options": ["bind", "rw"]})
 
-    box.output("write", "/work/file", "text", edit=edit, wrap=host.wrap)
+    box.output("write", "/data/file", "text", edit=edit, wrap=host.wrap)
     assert os.stat(os.path.join(work, "file")).st_uid == own
 
 

@@ -36,8 +36,8 @@ def test_the_program_is_found_in_the_path_of_its_environment(box):
 
 def test_a_program_with_a_slash_is_not_searched(box):
     def edit(config, bundle):
-        bundle.symlink("work/tool", "/bin/guest")
-        config["process"].update(args=["./tool", "echo", "here"], cwd="/work")
+        bundle.symlink("job/tool", "/bin/guest")
+        config["process"].update(args=["./tool", "echo", "here"], cwd="/job")
 
     assert box.output(edit=edit) == "here\n"
 

@@ -125,13 +125,13 @@ def mapped_elsewhere(config):
 def test_a_working_directory_that_the_mapped_root_may_not_search_is_explained(box):
     def edit(config, bundle):
         mapped_elsewhere(config)
-        config["process"]["cwd"] = "/work/deep"
-        bundle.directory("work/deep")
-        os.chmod(f"{bundle.rootfs}/work", 0o700)
+        config["process"]["cwd"] = "/job/deep"
+        bundle.directory("job/deep")
+        os.chmod(f"{bundle.rootfs}/job", 0o700)
         os.chown(bundle.rootfs, 700000, 700000)
 
     is_refused(box, box.bundle(edit=edit),
-               ["/work/deep", "permission denied", "<root>/work (owner 65534", "mode 0700",
+               ["/job/deep", "permission denied", "<root>/job (owner 65534", "mode 0700",
                 "has no x for others"])
 
 

@@ -63,7 +63,7 @@ def test_a_user_that_keeps_its_id(box):
     def edit(config, bundle):
         nested(KEEP_ID)(config, bundle)
         config["process"]["user"] = {"uid": 1000, "gid": 1000, "additionalGids": [10, 20]}
-        config["process"]["cwd"] = "/work"
+        config["process"]["cwd"] = "/job"
 
     facts = box.facts(edit)
     assert map_lines(facts.uid_map) == KEEP_ID and map_lines(facts.gid_map) == KEEP_ID
