@@ -55,8 +55,8 @@ Bundle load_bundle(const std::string& directory, const std::string& config_name)
     }
     bundle.config = in_context([&] { return printable(bundle.path) + "/" + config_name; },
                                [&] {
-                                   std::string text = read_config(fd.get(), config_name);
-                                   spec::Config config = spec::parse_config(text);
+                                   bundle.text = read_config(fd.get(), config_name);
+                                   spec::Config config = spec::parse_config(bundle.text);
                                    spec::validate(config);
                                    require_root_directory(fd.get(), config.root->path);
                                    return config;

@@ -10,6 +10,7 @@ namespace coracle::container {
 /// A bundle directory and what its config.json says.
 struct Bundle {
     std::string path; ///< absolute, without symbolic links
+    std::string text; ///< of the configuration
     spec::Config config;
 };
 

@@ -177,6 +177,7 @@ void Creation::bring_up() {
     // The intent first: whatever happens from here on, `delete --force` finds it.
     record_ = make_record();
     dir_.save(record_);
+    dir_.save_config(decision_.bundle.text);
     if (decision_.plan.init.gate == plan::GateKind::socket) {
         gate_ = dir_.listen_at_gate();
     }

@@ -24,8 +24,9 @@ using sys::Fd;
 
 constexpr const char* record_name = "record.json";
 constexpr const char* record_temporary = ".record.json.new";
+constexpr const char* config_name = "config.json";
 constexpr const char* gate_name = "start.sock";
-constexpr std::size_t max_record_bytes = std::size_t{16} << 20;
+constexpr std::size_t max_file_bytes = std::size_t{16} << 20;
 /// Above the deadline of one step of a creator that is at work.
 constexpr std::chrono::seconds lock_patience{40};
 
@@ -71,30 +72,30 @@ void make_directories(const std::string& path) {
     }
 }
 
-/// The record's text, from a regular file of the caller's own; nothing if there is none.
-std::optional<std::string> read_record(int dir_fd) {
+/// The text of a regular file of the caller's own; nothing if there is none.
+std::optional<std::string> read_own_file(int dir_fd, const char* name) {
     constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
     Fd file;
-    int errnum = sys::try_open_at(dir_fd, record_name, flags, 0, file);
+    int errnum = sys::try_open_at(dir_fd, name, flags, 0, file);
     if (errnum == ENOENT) {
         return std::nullopt;
     }
     bool odd = errnum == ELOOP || errnum == ENXIO; // a symbolic link, a socket
     if (errnum != 0 && !odd) {
-        throw_system(errnum, std::string("open ") + record_name);
+        throw_system(errnum, std::string("open ") + name);
     }
     struct stat status {};
     if (file) {
-        status = sys::stat_of(file.get(), record_name);
+        status = sys::stat_of(file.get(), name);
     }
     if (!S_ISREG(status.st_mode)) {
-        throw_error(ErrorKind::invalid_config, std::string(record_name) + ": not a regular file");
+        throw_error(ErrorKind::invalid_config, std::string(name) + ": not a regular file");
     }
     if (status.st_uid != host::effective_uid()) {
-        throw_error(ErrorKind::denied, std::string(record_name) + ": belongs to the user " +
-                                           std::to_string(status.st_uid));
+        throw_error(ErrorKind::denied,
+                    std::string(name) + ": belongs to the user " + std::to_string(status.st_uid));
     }
-    return sys::read_all(file.get(), max_record_bytes, record_name);
+    return sys::read_all(file.get(), max_file_bytes, name);
 }
 
 /// The path of an open directory, for messages.
@@ -261,7 +262,7 @@ bool ContainerDir::is_locked_by_another() const {
 std::optional<spec::Record> ContainerDir::load() const {
     return in_context([&] { return "state of container " + id_; },
                       [&]() -> std::optional<spec::Record> {
-                          std::optional<std::string> text = read_record(fd_.get());
+                          std::optional<std::string> text = read_own_file(fd_.get(), record_name);
                           if (!text) {
                               return std::nullopt;
                           }
@@ -277,7 +278,7 @@ std::optional<spec::Record> ContainerDir::load() const {
 
 std::optional<spec::Record> ContainerDir::salvage() const {
     try {
-        std::optional<std::string> text = read_record(fd_.get());
+        std::optional<std::string> text = read_own_file(fd_.get(), record_name);
         return text ? spec::salvage_record(*text) : std::nullopt;
     } catch (const Error&) { // catch: not even a file of ours
         return std::nullopt;
@@ -290,6 +291,30 @@ void ContainerDir::save(const spec::Record& record) const {
                    sys::replace_file(fd_.get(), record_name, record_temporary,
                                      spec::write_record(record), 0600);
                });
+}
+
+void ContainerDir::save_config(const std::string& text) const {
+    in_context([&] { return "state of container " + id_ + " in " + place_of(root_.get()); },
+               [&] {
+                   // Whoever reads it has found a pid in the record, which is written later.
+                   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+                   Fd file = sys::open_at(fd_.get(), config_name, flags, 0600);
+                   sys::write_all(file.get(), text, config_name);
+                   sys::close_written(std::move(file), config_name);
+               });
+}
+
+std::string ContainerDir::load_config() const {
+    return in_context([&] { return "state of container " + id_; },
+                      [&] {
+                          std::optional<std::string> text = read_own_file(fd_.get(), config_name);
+                          if (!text) {
+                              throw_error(ErrorKind::invalid_config,
+                                          std::string(config_name) + " is missing: delete --force "
+                                                                     "the container");
+                          }
+                          return std::move(*text);
+                      });
 }
 
 Fd ContainerDir::listen_at_gate() const {
@@ -314,7 +339,7 @@ void ContainerDir::open_gate(pid_t pid, int pidfd) const {
 
 void ContainerDir::remove() const {
     // First by name: that needs no further fd, and RLIMIT_NOFILE may be why it is deleted.
-    for (const char* name : {record_temporary, gate_name, record_name}) {
+    for (const char* name : {record_temporary, gate_name, config_name, record_name}) {
         (void)sys::try_unlink(fd_.get(), name, 0);
     }
     if (sys::try_unlink(root_.get(), id_, AT_REMOVEDIR) == 0) {

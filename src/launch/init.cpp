@@ -191,9 +191,12 @@ void become_payload_user(Work& work) {
     work.enter(Stage::identity);
     plan::ProcessPlan& process = work.plan.process;
     add_home(process, work.rootfs.root.get(), process.env);
-    set_up_process(work.plan, work.degraded);
+    // The change of ids makes a process non-dumpable, which would hide its namespace links from the
+    // user who owns it. In a joined pid namespace others could then inspect it.
+    set_up_process(process, work.plan.own_pid_namespace ? sys::Dumpable::yes : sys::Dumpable::no,
+                   work.degraded);
     work.executable = find_executable(process.args.front(), process.env);
-    if (work.plan.has_filter) {
+    if (process.has_filter) {
         work.filter = work.channel.require<Filter>().program;
         std::size_t count = work.filter.size() / sizeof(struct sock_filter);
         if (count == 0 || count > BPF_MAXINSNS) {
@@ -270,7 +273,7 @@ void explain_failed_execve(const std::string& executable, int errnum, ChildEnd& 
     tail.filter = work.filter.empty() ? nullptr : work.filter.data();
     tail.filter_count =
         static_cast<unsigned short>(work.filter.size() / sizeof(struct sock_filter));
-    tail.filter_flags = work.plan.filter_flags;
+    tail.filter_flags = process.filter_flags;
     tail.first_closed_fd = 3 + process.preserve_fds;
     tail.fd_table_size = work.fd_table->size();
     tail.report_fd = work.channel.fd();

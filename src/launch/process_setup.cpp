@@ -120,14 +120,13 @@ std::vector<plan::RlimitPlan> make_early_rlimits(const std::vector<plan::RlimitP
     return early;
 }
 
-std::uint64_t capabilities_to_keep(const plan::InitPlan& plan) {
-    bool needed = plan.has_filter && !plan.process.no_new_privileges;
+std::uint64_t capabilities_to_keep(const plan::ProcessPlan& process) {
+    bool needed = process.has_filter && !process.no_new_privileges;
     return needed ? std::uint64_t{1} << static_cast<unsigned>(CAP_SYS_ADMIN) : 0;
 }
 
 /// The ids change under KEEPCAPS, so that the sets can still be chosen afterwards.
-void change_identity(const plan::InitPlan& plan, std::vector<plan::Degradation>& degraded) {
-    const plan::ProcessPlan& process = plan.process;
+void change_identity(const plan::ProcessPlan& process, std::vector<plan::Degradation>& degraded) {
     plan::CapabilityPlan capabilities = process.capabilities.value_or(plan::CapabilityPlan{});
     set_groups(process, degraded);
     security::apply_bounding_set(capabilities, process.last_capability);
@@ -135,7 +134,7 @@ void change_identity(const plan::InitPlan& plan, std::vector<plan::Degradation>&
     sys::set_gid(process.gid);
     sys::set_uid(process.uid);
     sys::set_parent_death_signal(); // the change of ids has cleared it
-    security::apply_capability_sets(capabilities, capabilities_to_keep(plan));
+    security::apply_capability_sets(capabilities, capabilities_to_keep(process));
 }
 
 } // namespace
@@ -181,15 +180,15 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
     env.push_back("HOME=" + (usable ? home : std::string("/")));
 }
 
-void set_up_process(const plan::InitPlan& plan, std::vector<plan::Degradation>& degraded) {
-    const plan::ProcessPlan& process = plan.process;
+void set_up_process(const plan::ProcessPlan& process, sys::Dumpable dumpable,
+                    std::vector<plan::Degradation>& degraded) {
     if (!process.terminal) {
         give_streams_to(process.uid);
     }
     security::apply_rlimits(make_early_rlimits(process.rlimits));
     // A directory that only the container's root may enter, or one that only its user may.
     int early = try_change_directory(process.cwd);
-    change_identity(plan, degraded);
+    change_identity(process, degraded);
     int errnum = early == 0 ? 0 : try_change_directory(process.cwd);
     if (errnum != 0) {
         sys::throw_path_error(errnum, "chdir to process.cwd " + printable(process.cwd), AT_FDCWD,
@@ -199,9 +198,7 @@ void set_up_process(const plan::InitPlan& plan, std::vector<plan::Degradation>& 
     if (process.no_new_privileges) {
         sys::set_no_new_privileges();
     }
-    // The change of ids made the process non-dumpable, which would hide its namespace links from
-    // the user who owns it. In a joined pid namespace others could then inspect it.
-    sys::set_dumpable(plan.own_pid_namespace ? sys::Dumpable::yes : sys::Dumpable::no);
+    sys::set_dumpable(dumpable);
     reset_signals(process.ignored_signals);
     (void)::umask(process.umask);
 }

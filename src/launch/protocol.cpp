@@ -61,15 +61,14 @@ void fields(A& a, Of<A, ProcessPlan>& v) {
     launch::transfer_all(a, v.terminal, v.terminal_height, v.terminal_width, v.args, v.env, v.cwd,
                          v.set_home, v.uid, v.gid, v.groups, v.umask, v.no_new_privileges,
                          v.capabilities, v.last_capability, v.rlimits, v.oom_score_adj,
-                         v.ignored_signals, v.preserve_fds);
+                         v.ignored_signals, v.preserve_fds, v.has_filter, v.filter_flags);
 }
 template <class A>
 void fields(A& a, Of<A, InitPlan>& v) {
     launch::transfer_text(a, v.id);
     launch::transfer_enum(a, v.gate, GateKind::channel);
     launch::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring, v.new_cgroup_namespace,
-                         v.loopback_up, v.own_pid_namespace, v.has_filter, v.filter_flags,
-                         v.sysctls, v.rootfs, v.process);
+                         v.loopback_up, v.own_pid_namespace, v.sysctls, v.rootfs, v.process);
 }
 template <class A>
 void fields(A& a, Of<A, Degradation>& v) {

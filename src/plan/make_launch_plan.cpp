@@ -52,8 +52,8 @@ InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
     init.sysctls = make_sysctls(inputs, plan);
     init.rootfs = make_rootfs(inputs, plan);
     init.process = make_process(inputs, plan);
-    init.has_filter = plan.seccomp.has_value();
-    init.filter_flags = plan.seccomp ? plan.seccomp->filter_flags : 0;
+    init.process.has_filter = plan.seccomp.has_value();
+    init.process.filter_flags = plan.seccomp ? plan.seccomp->filter_flags : 0;
     require_mount_order(init);
     return init;
 }

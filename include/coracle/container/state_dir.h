@@ -12,6 +12,7 @@
 /// in them known:
 ///     <root>/<id>/                 locked by flock(2) while it is made or deleted
 ///     <root>/<id>/record.json      written whole, by rename
+///     <root>/<id>/config.json      the configuration, as it was when the container was made
 ///     <root>/<id>/start.sock       the start gate
 namespace coracle::container {
 
@@ -74,6 +75,11 @@ class ContainerDir {
     /// spec::salvage_record of a record that load refuses.
     [[nodiscard]] std::optional<spec::Record> salvage() const;
     void save(const spec::Record& record) const;
+
+    /// The text of the configuration that the container was made from: what the bundle holds may
+    /// change. Throws: system; as load.
+    void save_config(const std::string& text) const;
+    [[nodiscard]] std::string load_config() const;
 
     /// The listening socket of the start gate.
     [[nodiscard]] sys::Fd listen_at_gate() const;

@@ -213,6 +213,8 @@ struct ProcessPlan {
     std::optional<std::int32_t> oom_score_adj;
     std::uint64_t ignored_signals = 0; ///< bit N - 1 = signal N: set back to the default
     std::uint32_t preserve_fds = 0;    ///< fds 3 to 3 + N - 1 are passed on, LISTEN_FDS included
+    bool has_filter = false;           ///< a seccomp filter follows as a message of its own
+    std::uint32_t filter_flags = 0;    ///< SECCOMP_FILTER_FLAG_*
 };
 
 struct InitPlan {
@@ -225,8 +227,6 @@ struct InitPlan {
     bool loopback_up = false;          ///< a new network namespace
     /// Init of its own pid namespace; what is reachable by the payload differs otherwise.
     bool own_pid_namespace = true;
-    bool has_filter = false;        ///< a seccomp filter follows as a message of its own
-    std::uint32_t filter_flags = 0; ///< SECCOMP_FILTER_FLAG_*
     std::vector<std::pair<std::string, std::string>> sysctls; ///< "net/ipv4/..." and value
     RootfsPlan rootfs;
     ProcessPlan process;

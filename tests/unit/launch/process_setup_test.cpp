@@ -172,18 +172,18 @@ TEST_CASE("executable: the words that managers look for", "[launch]") {
 TEST_CASE("process setup: a plan without privilege is carried out", "[launch]") {
     // One id is mapped, so that groups and ids can only be what they are.
     const std::optional<std::string> result = run_in_user_namespace(0, []() -> std::string {
-        plan::InitPlan plan;
-        plan.process.cwd = "/usr";
-        plan.process.groups_method = plan::GroupsMethod::keep;
-        plan.process.umask = 027;
-        plan.process.no_new_privileges = true;
-        plan.process.last_capability = 40;
-        plan.process.ignored_signals = std::uint64_t{1} << (SIGUSR1 - 1);
+        plan::ProcessPlan process;
+        process.cwd = "/usr";
+        process.groups_method = plan::GroupsMethod::keep;
+        process.umask = 027;
+        process.no_new_privileges = true;
+        process.last_capability = 40;
+        process.ignored_signals = std::uint64_t{1} << (SIGUSR1 - 1);
         (void)::signal(SIGHUP, SIG_DFL); // nohup(1) may have started this
         (void)::signal(SIGUSR1, SIG_IGN);
         (void)::signal(SIGUSR2, SIG_IGN);
         std::vector<plan::Degradation> degraded;
-        launch::set_up_process(plan, degraded);
+        launch::set_up_process(process, sys::Dumpable::yes, degraded);
         std::ifstream status("/proc/self/status");
         std::string text = std::filesystem::current_path().string();
         for (std::string line; std::getline(status, line);) {

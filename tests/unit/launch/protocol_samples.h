@@ -66,6 +66,8 @@ inline plan::ProcessPlan sample_process() {
     process.oom_score_adj = -500;
     process.ignored_signals = 0x1000;
     process.preserve_fds = 2;
+    process.has_filter = true;
+    process.filter_flags = 6;
     return process;
 }
 
@@ -79,8 +81,6 @@ inline plan::InitPlan sample_plan() {
     plan.new_cgroup_namespace = true;
     plan.loopback_up = true;
     plan.own_pid_namespace = false;
-    plan.has_filter = true;
-    plan.filter_flags = 6;
     plan.sysctls = {{"net/ipv4/ip_forward", "1"}, {"k", ""}};
     plan.rootfs = sample_rootfs();
     plan.process = sample_process();

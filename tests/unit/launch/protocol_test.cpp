@@ -68,8 +68,8 @@ TEST_CASE("protocol: the fields themselves come back", "[protocol]") {
     CHECK(plan.new_cgroup_namespace);
     CHECK(plan.loopback_up);
     CHECK_FALSE(plan.own_pid_namespace);
-    CHECK(plan.has_filter);
-    CHECK(plan.filter_flags == 6);
+    CHECK(plan.process.has_filter);
+    CHECK(plan.process.filter_flags == 6);
     CHECK(plan.sysctls == sample_plan().sysctls);
     const plan::ProcessPlan& process = plan.process;
     CHECK(process.terminal);

@@ -217,7 +217,7 @@ TEST_CASE("plan capabilities: effective within permitted, inheritable within bou
 
 TEST_CASE("plan seccomp: actions with their errno, flags, rules in order", "[plan]") {
     Case c = small_case();
-    CHECK_FALSE(c.plan().init.has_filter);
+    CHECK_FALSE(c.plan().init.process.has_filter);
     spec::Seccomp& seccomp = c.linux_().seccomp.emplace();
     seccomp.default_action = "SCMP_ACT_ERRNO";
     seccomp.architectures = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86"};
@@ -230,8 +230,8 @@ TEST_CASE("plan seccomp: actions with their errno, flags, rules in order", "[pla
     seccomp.syscalls[3] = {{"y"}, "SCMP_ACT_KILL_PROCESS", 5, {}};
     const plan::LaunchPlan whole = c.plan();
     const plan::SeccompPlan& plan = whole.seccomp.value();
-    CHECK(whole.init.has_filter);
-    CHECK(whole.init.filter_flags == 7);
+    CHECK(whole.init.process.has_filter);
+    CHECK(whole.init.process.filter_flags == 7);
     CHECK(plan.default_action == (SECCOMP_RET_ERRNO | EPERM));
     CHECK(plan.architectures == seccomp.architectures);
     CHECK(plan.filter_flags == 7);
