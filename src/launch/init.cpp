@@ -11,13 +11,10 @@
 #include "coracle/sys/rooted_path.h"
 #include "coracle/sys/socket.h"
 #include "coracle/sys/terminal.h"
-#include "exec_tail_private.h"
-#include "inspect_private.h"
-#include "process_setup_private.h"
+#include "payload_private.h"
 
 #include <cerrno>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +25,8 @@ namespace {
 
 using sys::Fd;
 
+constexpr const char* role = "init";
+
 /// What init holds while it works, and where it is.
 struct Work {
     ChildEnd channel;
@@ -36,19 +35,14 @@ struct Work {
     Fd gate;
     rootfs::Assembled rootfs;
     std::vector<plan::Degradation> degraded;
-    std::vector<std::uint8_t> filter;
-    std::string executable;
+    Payload payload;
     std::optional<sys::FdTable> fd_table;
 
     explicit Work(Fd socket) : channel(std::move(socket)) {}
 
     void enter(Stage next) {
         stage = next;
-        show(next);
-    }
-    /// The name tells the stage even of a killed process.
-    static void show(Stage shown) {
-        sys::set_process_name((std::string("init:") + name_of(shown)).c_str());
+        show_stage(role, next);
     }
 };
 
@@ -187,26 +181,6 @@ void build_root(Work& work) {
     rootfs::enter(work.plan.rootfs, work.rootfs.root.get());
 }
 
-void become_payload_user(Work& work) {
-    work.enter(Stage::identity);
-    plan::ProcessPlan& process = work.plan.process;
-    add_home(process, work.rootfs.root.get(), process.env);
-    // The change of ids makes a process non-dumpable, which would hide its namespace links from the
-    // user who owns it. In a joined pid namespace others could then inspect it.
-    set_up_process(process, work.plan.own_pid_namespace ? sys::Dumpable::yes : sys::Dumpable::no,
-                   work.degraded);
-    work.executable = find_executable(process.args.front(), process.env);
-    if (process.has_filter) {
-        work.filter = work.channel.require<Filter>().program;
-        std::size_t count = work.filter.size() / sizeof(struct sock_filter);
-        if (count == 0 || count > BPF_MAXINSNS) {
-            throw_error(ErrorKind::unsupported, "/linux/seccomp: the filter has " +
-                                                    std::to_string(count) +
-                                                    " instructions, more than the kernel's 4096");
-        }
-    }
-}
-
 /// A client that has said Start. One that connects and leaves, such as `state`, opens nothing.
 ChildEnd wait_for_client(const Fd& gate) {
     constexpr std::chrono::milliseconds patience{200};
@@ -243,48 +217,14 @@ void wait_at_gate(Work& work) {
     work.gate.reset();
 }
 
-void send_accepted(ChildEnd& channel) {
-    int errnum = channel.try_send_accepted();
-    // A client that died after Start has asked for it all the same.
-    if (errnum != 0 && errnum != EPIPE && errnum != ECONNRESET) {
-        throw_system(errnum, "send Accepted");
-    }
-}
-
-/// Best effort, under the payload's filter and limits: the client has been told the errno already,
-/// so this process may be killed here.
-void explain_failed_execve(const std::string& executable, int errnum, ChildEnd& client) noexcept {
-    try {
-        sys::close_standard_streams(); // RLIMIT_NOFILE may be as low as the fds that are open
-        client.send_diagnosis(explain_not_executed(executable, errnum));
-    } catch (const std::exception&) { // catch: the client does without
-    }
-}
-
-[[noreturn]] void execute_payload(Work& work) {
-    plan::ProcessPlan& process = work.plan.process;
-    std::vector<char*> argv = sys::pointers_to(process.args);
-    std::vector<char*> envp = sys::pointers_to(process.env);
-    std::vector<std::uint8_t> failure = encode_bare_failure(process.args.front());
-    ExecTail tail{};
-    tail.path = work.executable.c_str();
-    tail.argv = argv.data();
-    tail.envp = envp.data();
-    tail.filter = work.filter.empty() ? nullptr : work.filter.data();
-    tail.filter_count =
-        static_cast<unsigned short>(work.filter.size() / sizeof(struct sock_filter));
-    tail.filter_flags = process.filter_flags;
-    tail.first_closed_fd = 3 + process.preserve_fds;
-    tail.fd_table_size = work.fd_table->size();
-    tail.report_fd = work.channel.fd();
-    tail.failure = failure.data();
-    tail.failure_size = failure.size();
-    apply_final_rlimits(process);
-    Work::show(Stage::execve); // first: whoever is told Accepted tells a death here by this name
-    send_accepted(work.channel);
-    int errnum = execute(tail);
-    explain_failed_execve(work.executable, errnum, work.channel);
-    ::_exit(1);
+void become_payload_user(Work& work) {
+    work.enter(Stage::identity);
+    work.payload.process = std::move(work.plan.process);
+    // The change of ids makes a process non-dumpable, which would hide its namespace links from the
+    // user who owns it. In a joined pid namespace others could then inspect it.
+    prepare_payload(work.payload, work.rootfs.root.get(),
+                    work.plan.own_pid_namespace ? sys::Dumpable::yes : sys::Dumpable::no,
+                    work.channel, work.degraded);
 }
 
 void bring_up(Work& work) {
@@ -296,7 +236,8 @@ void bring_up(Work& work) {
     become_payload_user(work);
     work.enter(Stage::gate);
     wait_at_gate(work);
-    execute_payload(work);
+    work.payload.fd_table_size = work.fd_table->size();
+    execute_payload(work.payload, work.channel, role);
 }
 
 } // namespace

@@ -1,0 +1,84 @@
+#include "payload_private.h"
+
+#include "coracle/base/exception.h"
+#include "exec_tail_private.h"
+#include "inspect_private.h"
+#include "process_setup_private.h"
+
+#include <cerrno>
+#include <linux/filter.h>
+#include <unistd.h>
+
+namespace coracle::launch {
+
+void show_stage(const char* role, Stage stage) noexcept {
+    sys::set_process_name((std::string(role) + ":" + name_of(stage)).c_str());
+}
+
+namespace {
+
+void send_accepted(ChildEnd& channel) {
+    int errnum = channel.try_send_accepted();
+    // A client that died after Start has asked for it all the same.
+    if (errnum != 0 && errnum != EPIPE && errnum != ECONNRESET) {
+        throw_system(errnum, "send Accepted");
+    }
+}
+
+/// Best effort, under the payload's filter and limits: the client has been told the errno already,
+/// so this process may be killed here.
+void explain_failed_execve(const std::string& executable, int errnum, ChildEnd& client) noexcept {
+    try {
+        sys::close_standard_streams(); // RLIMIT_NOFILE may be as low as the fds that are open
+        client.send_diagnosis(explain_not_executed(executable, errnum));
+    } catch (const std::exception&) { // catch: the client does without
+    }
+}
+
+} // namespace
+
+void prepare_payload(Payload& payload, int root_fd, sys::Dumpable dumpable, ChildEnd& channel,
+                     std::vector<plan::Degradation>& degraded) {
+    plan::ProcessPlan& process = payload.process;
+    add_home(process, root_fd, process.env);
+    set_up_process(process, dumpable, degraded);
+    payload.executable = find_executable(process.args.front(), process.env);
+    if (process.has_filter) {
+        payload.filter = channel.require<Filter>().program;
+        std::size_t count = payload.filter.size() / sizeof(struct sock_filter);
+        if (count == 0 || count > BPF_MAXINSNS) {
+            throw_error(ErrorKind::unsupported, "/linux/seccomp: the filter has " +
+                                                    std::to_string(count) +
+                                                    " instructions, more than the kernel's 4096");
+        }
+    }
+}
+
+void execute_payload(Payload& payload, ChildEnd& client, const char* role) {
+    plan::ProcessPlan& process = payload.process;
+    std::vector<char*> argv = sys::pointers_to(process.args);
+    std::vector<char*> envp = sys::pointers_to(process.env);
+    std::vector<std::uint8_t> failure = encode_bare_failure(process.args.front());
+    ExecTail tail{};
+    tail.path = payload.executable.c_str();
+    tail.argv = argv.data();
+    tail.envp = envp.data();
+    tail.filter = payload.filter.empty() ? nullptr : payload.filter.data();
+    tail.filter_count =
+        static_cast<unsigned short>(payload.filter.size() / sizeof(struct sock_filter));
+    tail.filter_flags = process.filter_flags;
+    tail.first_closed_fd = 3 + process.preserve_fds;
+    tail.fd_table_size = payload.fd_table_size;
+    tail.report_fd = client.fd();
+    tail.failure = failure.data();
+    tail.failure_size = failure.size();
+    apply_final_rlimits(process);
+    show_stage(role,
+               Stage::execve); // first: whoever is told Accepted tells a death here by this name
+    send_accepted(client);
+    int errnum = execute(tail);
+    explain_failed_execve(payload.executable, errnum, client);
+    ::_exit(1);
+}
+
+} // namespace coracle::launch
