@@ -18,6 +18,8 @@ const std::vector<Command>& commands() {
         {"create", "create a container, which waits for start", run_create},
         {"start", "execute the program of a created container", run_start},
         {"run", "create and start a container", run_run},
+        // Its other codes are the program's.
+        {"exec", "run one more process in a container", run_exec, 255, 255},
         {"state", "print a container's state", run_state},
         {"kill", "send a signal to a container", run_kill},
         {"delete", "delete a container", run_delete},
@@ -32,7 +34,7 @@ namespace {
 
 /// Verbs of other runtimes that this build does not have. Their --help fails too: podman and CRI-O
 /// probe for `checkpoint` that way.
-constexpr std::array<const char*, 9> missing_verbs{"checkpoint", "events", "exec",   "pause", "ps",
+constexpr std::array<const char*, 8> missing_verbs{"checkpoint", "events", "pause",  "ps",
                                                    "restore",    "resume", "update", "mounts"};
 
 struct Globals {
@@ -99,15 +101,21 @@ std::string make_version() {
     throw_error(ErrorKind::usage, "unknown command " + printable(word) + " (see coracle --help)");
 }
 
-int dispatch(const Globals& globals, std::vector<std::string> rest) {
-    std::string verb = rest.front();
-    rest.erase(rest.begin());
+const Command& find_command(const std::string& verb) {
     for (const Command& command : commands()) {
         if (verb == command.name) {
-            return command.run(globals.context, std::move(rest));
+            return command;
         }
     }
     throw_unknown(verb);
+}
+
+int exit_code_of(const Error& error, const Command* command) {
+    bool usage = error.kind() == ErrorKind::usage;
+    if (command == nullptr) {
+        return usage ? 2 : 1;
+    }
+    return usage ? command->usage_code : command->failure_code;
 }
 
 /// Nothing: help or the version was asked for and printed.
@@ -135,6 +143,7 @@ std::optional<std::vector<std::string>> parse_globals(Globals& globals, int argc
 
 int run_app(int argc, char** argv) {
     Globals globals;
+    const Command* command = nullptr;
     try {
         container::prepare_process();
         std::optional<std::vector<std::string>> rest = parse_globals(globals, argc, argv);
@@ -144,10 +153,12 @@ int run_app(int argc, char** argv) {
         globals.context.cgroup_disabled = globals.cgroup_manager == "disabled";
         open_log({globals.log, globals.log_format,
                   globals.debug ? std::string("debug") : globals.log_level});
-        return dispatch(globals, std::move(*rest));
+        command = &find_command(rest->front());
+        rest->erase(rest->begin());
+        return command->run(globals.context, std::move(*rest));
     } catch (const Error& error) { // catch: the one place that prints an error
         log::error(error.text());
-        return error.kind() == ErrorKind::usage ? 2 : 1;
+        return exit_code_of(error, command);
     }
 }
 

@@ -17,12 +17,16 @@ struct Command {
     const char* summary;
     /// Parses the arguments after the verb and does it. Returns the exit code.
     int (*run)(const container::Context& context, std::vector<std::string> arguments);
+    /// Of an error that is not the command line's, and of one that is.
+    int failure_code = 1;
+    int usage_code = 2;
 };
 
 [[nodiscard]] const std::vector<Command>& commands();
 
 int run_create(const container::Context& context, std::vector<std::string> arguments);
 int run_run(const container::Context& context, std::vector<std::string> arguments);
+int run_exec(const container::Context& context, std::vector<std::string> arguments);
 int run_start(const container::Context& context, std::vector<std::string> arguments);
 int run_state(const container::Context& context, std::vector<std::string> arguments);
 int run_kill(const container::Context& context, std::vector<std::string> arguments);

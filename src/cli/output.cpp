@@ -11,7 +11,8 @@ namespace coracle::cli {
 bool parse_arguments(CLI::App& app, std::vector<std::string> arguments) {
     // Wrappers put options of their own before the user's: the last one counts.
     for (CLI::Option* option : app.get_options()) {
-        if (option->nonpositional()) {
+        bool list = option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+        if (option->nonpositional() && !list) {
             option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
         }
     }

@@ -5,6 +5,7 @@
 #include "coracle/sys/fd.h"
 #include "coracle/sys/procfs.h"
 #include "creation_private.h"
+#include "handover_private.h"
 #include "passed_fds_private.h"
 
 #include <cerrno>
@@ -90,7 +91,8 @@ void create(const Context& context, const CreateOptions& options) {
     sys::Fd proc = sys::open_proc();
     Decision decision = decide(context, options, plan::GateKind::socket, proc.get());
     require_passed_fds(decision.plan.init.process.preserve_fds);
-    require_console(decision.plan, options, ConsoleHolder::socket);
+    require_console(decision.plan.init.process.terminal, options.console_socket,
+                    ConsoleHolder::socket);
     Creation creation(context, options, decision, proc.get());
     creation.bring_up();
     creation.keep();
@@ -99,14 +101,15 @@ void create(const Context& context, const CreateOptions& options) {
 std::string describe_create(const Context& context, const CreateOptions& options) {
     sys::Fd proc = sys::open_proc();
     Decision decision = decide(context, options, plan::GateKind::socket, proc.get());
-    require_console(decision.plan, options, ConsoleHolder::socket);
+    require_console(decision.plan.init.process.terminal, options.console_socket,
+                    ConsoleHolder::socket);
     return plan::describe(decision.plan);
 }
 
 std::string describe_run(const Context& context, const RunOptions& options) {
     sys::Fd proc = sys::open_proc();
     Decision decision = decide(context, options.create, plan::GateKind::channel, proc.get());
-    require_console(decision.plan, options.create,
+    require_console(decision.plan.init.process.terminal, options.create.console_socket,
                     options.detach ? ConsoleHolder::socket : ConsoleHolder::foreground);
     return plan::describe(decision.plan);
 }

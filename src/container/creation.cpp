@@ -7,13 +7,10 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
-#include "coracle/sys/socket.h"
+#include "handover_private.h"
 #include "pid_file_private.h"
 
-#include <array>
-#include <cerrno>
 #include <csignal>
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace coracle::container {
@@ -25,22 +22,6 @@ constexpr const char* supported_spec = "1.3.0";
 ContainerDir create_dir(const Context& context, const std::string& id) {
     std::optional<StateRoot> root = StateRoot::open(state_root_path(context), MissingRoot::make);
     return ContainerDir::create(*root, id);
-}
-
-sys::Fd connect_if_named(const std::string& path, const char* option) {
-    return path.empty() ? sys::Fd()
-                        : in_context([&] { return std::string(option); },
-                                     [&] { return sys::connect_stream(path); });
-}
-
-/// One message with one fd beside it, as conmon, containerd and go-runc read it.
-void send_fd(int socket, int fd, std::string_view text, const char* option) {
-    std::array<int, 1> fds{fd};
-    std::vector<std::uint8_t> data(text.begin(), text.end());
-    int errnum = sys::try_send_packet(socket, data, fds);
-    if (errnum != 0) {
-        throw_system(errnum, std::string(option) + ": send the fd");
-    }
 }
 
 std::vector<std::string> describe_degradations(const plan::LaunchPlan& plan,
@@ -65,23 +46,6 @@ std::vector<NamespaceKind> new_kinds(const plan::LaunchPlan& plan) {
 }
 
 } // namespace
-
-void require_console(const plan::LaunchPlan& plan, const CreateOptions& options,
-                     ConsoleHolder holder) {
-    bool terminal = plan.init.process.terminal;
-    bool socket = !options.console_socket.empty();
-    if (terminal && holder == ConsoleHolder::socket && !socket) {
-        throw_error(ErrorKind::usage,
-                    "/process/terminal is true: give --console-socket, or set it to "
-                    "false (cannot allocate tty if runc will detach without "
-                    "setting console socket)");
-    }
-    if (socket && (!terminal || holder == ConsoleHolder::foreground)) {
-        throw_error(ErrorKind::usage,
-                    "--console-socket is for a detached container with a terminal: leave it out "
-                    "(cannot use console socket if runc will not detach or allocate tty)");
-    }
-}
 
 Creation::Creation(const Context& context, const CreateOptions& options, const Decision& decision,
                    int proc_fd)
@@ -125,6 +89,7 @@ spec::Record Creation::make_record() const {
     record.pid_file = absolute_pid_file(options_.pid_file);
     record.creator_pid = ::getpid();
     record.degradations = describe_degradations(decision_.plan, {});
+    record.session_keyring = decision_.plan.init.new_session_keyring;
     record.annotations = decision_.bundle.config.annotations;
     return record;
 }
@@ -138,16 +103,10 @@ void Creation::write_pid_file() {
 
 void Creation::hand_over_fds() {
     if (console_socket_) {
-        sys::Fd console = launch_->take_console();
-        send_fd(console_socket_.get(), console.get(), "/dev/ptmx", "--console-socket");
+        send_console(console_socket_, launch_->take_console());
     }
     if (pidfd_socket_) {
-        if (sys::exit_fd_of(launch_->pidfd()) < 0) {
-            throw_error(ErrorKind::unsupported,
-                        "--pidfd-socket: pidfd_open(2) is refused by the kernel or by the seccomp "
-                        "profile of an outer container");
-        }
-        send_fd(pidfd_socket_.get(), launch_->pidfd(), "pidfd", "--pidfd-socket");
+        send_pidfd(pidfd_socket_, launch_->pidfd());
     }
 }
 

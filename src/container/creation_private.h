@@ -18,12 +18,6 @@ struct Decision {
 [[nodiscard]] Decision decide(const Context& context, const CreateOptions& options,
                               plan::GateKind gate, int proc_fd);
 
-/// Who holds the terminal of a process that has one.
-enum class ConsoleHolder { socket, foreground };
-/// The rules between process.terminal, --console-socket and --detach. Throws: usage.
-void require_console(const plan::LaunchPlan& plan, const CreateOptions& options,
-                     ConsoleHolder holder);
-
 /// A container being made. Until keep() is called, its destruction takes everything away: the
 /// processes, the pid file, the state directory.
 class Creation {

@@ -3,6 +3,7 @@
 #include "coracle/sys/procfs.h"
 #include "creation_private.h"
 #include "foreground_private.h"
+#include "handover_private.h"
 #include "passed_fds_private.h"
 
 namespace coracle::container {
@@ -25,7 +26,7 @@ int run(const Context& context, const RunOptions& options) {
     sys::Fd proc = sys::open_proc();
     Decision decision = decide(context, options.create, plan::GateKind::channel, proc.get());
     require_passed_fds(decision.plan.init.process.preserve_fds);
-    require_console(decision.plan, options.create,
+    require_console(decision.plan.init.process.terminal, options.create.console_socket,
                     options.detach ? ConsoleHolder::socket : ConsoleHolder::foreground);
     Orphans orphans = Orphans::none;
     if (!options.detach) {

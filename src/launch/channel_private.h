@@ -55,6 +55,10 @@ class ParentEnd : public ChannelEnd {
     void send_plan(const plan::InitPlan& plan, int gate);
     /// `trees` are borrowed; in as many messages as the kernel's limit of fds asks for.
     void send_mount_sources(std::span<const sys::Fd> trees);
+    /// `fds` are borrowed, one for each of plan.joins.
+    void send_exec_plan(const plan::ExecPlan& plan, std::span<const int> fds) {
+        post(ExecPlanMessage{plan}, fds);
+    }
     void send_cgroup_ready() { post(CgroupReady{}); }
     void send_filter(std::vector<std::uint8_t> program) { post(Filter{std::move(program)}); }
     void send_committed() { post(Committed{}); }

@@ -22,7 +22,7 @@ std::optional<Received> receive_answer(StartEnd& gate) {
     std::optional<Received> received = gate.receive();
     if (received) {
         if (const Failed* failed = std::get_if<Failed>(&received->message)) {
-            throw_failed(*failed, "init", gate);
+            throw_failed(*failed, "init", "init", gate);
         }
     }
     return received;
@@ -51,7 +51,7 @@ void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
     std::optional<Received> accepted = receive_answer(gate);
     if (!accepted) { // init has let another client in, has ended, or could not read
         sys::Fd proc = sys::open_proc();
-        require_gone_on(proc.get(), pid, pidfd, Stage::gate);
+        require_gone_on(proc.get(), pid, pidfd, Stage::gate, "init");
         if (find_stage_name(proc.get(), pid) == name_of(Stage::gate)) {
             throw_error(ErrorKind::system, "init has not taken it and waits on: start it again");
         }
@@ -60,7 +60,7 @@ void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
     if (!std::holds_alternative<Accepted>(accepted->message) || receive_answer(gate)) {
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }
-    require_gone_on(sys::open_proc().get(), pid, pidfd, Stage::execve);
+    require_gone_on(sys::open_proc().get(), pid, pidfd, Stage::execve, "init");
 }
 
 bool is_gate_waiting(int dir_fd, const std::string& name) {

@@ -12,6 +12,7 @@
 #include "coracle/sys/socket.h"
 #include "coracle/sys/terminal.h"
 #include "payload_private.h"
+#include "session_private.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -58,23 +59,6 @@ void receive_plan(Work& work) {
     }
 }
 
-void join_keyring(Work& work) {
-    if (!work.plan.new_session_keyring) {
-        return;
-    }
-    int errnum = sys::try_join_session_keyring("_ses." + work.plan.id);
-    if (errnum == EDQUOT) {
-        throw_system(errnum, "make a session keyring (raise kernel.keys.maxkeys, or give "
-                             "--no-new-keyring)");
-    }
-    if (errnum == EPERM || errnum == EACCES) { // the filter of an outer container, or an LSM
-        work.degraded.push_back(
-            {"session keyring", std::string("the caller's is kept: ") + describe_errno(errnum)});
-    } else if (errnum != 0 && errnum != ENOSYS) { // ENOSYS: the kernel has no keyrings
-        throw_system(errnum, "make a session keyring (--no-new-keyring keeps the caller's)");
-    }
-}
-
 /// Through the host's /proc, while it is still the one in sight: /proc/sys shows the namespaces of
 /// who opens it.
 void write_kernel_settings(const plan::InitPlan& plan) {
@@ -108,7 +92,9 @@ void set_up_session(Work& work) {
     work.enter(Stage::session);
     work.fd_table.emplace();
     sys::start_session();
-    join_keyring(work);
+    if (work.plan.new_session_keyring) {
+        join_session_keyring(work.plan.id, work.degraded);
+    }
     if (!work.plan.hostname.empty()) {
         sys::set_hostname(work.plan.hostname);
     }
@@ -136,11 +122,7 @@ void make_terminal(Work& work) {
     }
     work.enter(Stage::console);
     Fd directory = sys::open_in_root(work.rootfs.root.get(), "/dev/pts", O_RDONLY | O_DIRECTORY);
-    sys::Pty pty = sys::open_pty(directory.get());
-    if (process.terminal_height != 0 || process.terminal_width != 0) {
-        sys::set_window_size(pty.manager.get(), process.terminal_height, process.terminal_width);
-    }
-    sys::try_give_to(pty.peer.get(), process.uid);
+    sys::Pty pty = open_terminal(directory.get(), process);
     rootfs::bind_console(work.rootfs.root.get(), pty.peer.get());
     sys::make_controlling_terminal(pty.peer.get());
     work.channel.send_console(pty.manager.get());

@@ -69,13 +69,7 @@ void become_container_root(const plan::LaunchPlan& plan) {
 
 /// The same in a joined user namespace, whose map only the kernel knows.
 void become_root_of_joined(const plan::ProcessPlan& process) {
-    if (sys::try_set_gid(0) != 0) {
-        sys::set_gid(process.gid);
-    }
-    bool has_root = sys::try_set_uid(0) == 0;
-    if (!has_root) {
-        sys::set_uid(process.uid);
-    }
+    bool has_root = sys::become_root_or(process.uid, process.gid);
     keep_privilege(has_root ? 0 : process.uid);
 }
 

@@ -36,7 +36,7 @@ void require_foreign_mount_namespace(int namespace_fd, int proc_fd) {
     }
 }
 
-JoinTurn choose_turn(const plan::LaunchPlan& plan, const OpenNamespace& entry) {
+JoinTurn choose_turn(bool joins_user_namespace, const OpenNamespace& entry) {
     switch (entry.kind) {
     case NamespaceKind::user:
         return JoinTurn::user_namespace;
@@ -52,8 +52,7 @@ JoinTurn choose_turn(const plan::LaunchPlan& plan, const OpenNamespace& entry) {
     }
     // What is not the caller's belongs to the joined user namespace or one below. A new user
     // namespace owns nothing yet, and would take away the privilege over the others.
-    bool after = plan.user_namespace == plan::UserNamespace::joined &&
-                 !sys::is_owned_by_current_user_namespace(entry.fd.get());
+    bool after = joins_user_namespace && !sys::is_owned_by_current_user_namespace(entry.fd.get());
     return after ? JoinTurn::after_user_namespace : JoinTurn::before_user_namespace;
 }
 
@@ -72,7 +71,7 @@ std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan, int pro
             sys::is_current_namespace(entry.fd.get(), entry.kind)) {
             return; // setns(2) answers EINVAL
         }
-        entry.turn = choose_turn(plan, entry);
+        entry.turn = choose_turn(plan.user_namespace == plan::UserNamespace::joined, entry);
         joined.push_back(std::move(entry));
     };
     for (const plan::NamespacePlan& entry : plan.namespaces) {
@@ -83,6 +82,23 @@ std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan, int pro
         }
     }
     return joined;
+}
+
+std::vector<OpenNamespace> open_namespaces_of(int directory,
+                                              const std::vector<NamespaceKind>& kinds) {
+    bool joins_user_namespace =
+        std::find(kinds.begin(), kinds.end(), NamespaceKind::user) != kinds.end();
+    std::vector<OpenNamespace> opened;
+    for (NamespaceKind kind : kinds) {
+        std::string name = std::string("ns/") + proc_name_of(kind);
+        OpenNamespace entry{kind, sys::open_at(directory, name, O_RDONLY), JoinTurn{}};
+        entry.turn = choose_turn(joins_user_namespace, entry);
+        opened.push_back(std::move(entry));
+    }
+    std::stable_sort(
+        opened.begin(), opened.end(),
+        [](const OpenNamespace& a, const OpenNamespace& b) { return a.turn < b.turn; });
+    return opened;
 }
 
 void write_time_offsets(const std::vector<plan::TimeOffset>& offsets, int proc_fd, pid_t pid) {

@@ -14,6 +14,11 @@ namespace coracle::launch {
 /// one whose joining would change the host.
 [[nodiscard]] std::vector<OpenNamespace> open_namespaces(const plan::LaunchPlan& plan, int proc_fd);
 
+/// The namespaces of those kinds of the process whose /proc/PID is `directory`, in the order of
+/// joining. Runs in: parent of `exec`. Throws: system.
+[[nodiscard]] std::vector<OpenNamespace>
+open_namespaces_of(int directory, const std::vector<NamespaceKind>& kinds);
+
 /// Writes the offsets of the time namespace that the children of `pid` will be in.
 /// Runs in: parent. Throws: system, naming the clock. Source: time_namespaces(7).
 void write_time_offsets(const std::vector<plan::TimeOffset>& offsets, int proc_fd, pid_t pid);

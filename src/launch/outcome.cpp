@@ -35,9 +35,10 @@ std::string hint_for(const Failed& failed) {
 
 } // namespace
 
-void throw_failed(const Failed& failed, const char* role, ChannelEnd& channel) {
-    // Init's failure may come before the intermediate has said that it started init.
-    std::string text = failed.stage >= Stage::session ? "init" : role;
+void throw_failed(const Failed& failed, const char* role, const char* payload,
+                  ChannelEnd& channel) {
+    // It may come before the intermediate has said that it started the other.
+    std::string text = failed.stage >= Stage::session ? payload : role;
     text += std::string(": ") + name_of(failed.stage) + ": ";
     std::string why;
     if (failed.stage == Stage::execve) { // from the bare zone: the program and the errno
@@ -62,7 +63,7 @@ std::string find_stage_name(int proc_fd, pid_t pid) {
     try {
         sys::Fd file = sys::open_at(proc_fd, sys::proc_path(pid, "comm"), O_RDONLY);
         std::string name = sys::read_all(file.get(), 64, "comm");
-        for (std::string_view prefix : {"mid:", "init:"}) {
+        for (std::string_view prefix : {"mid:", "init:", "exec:"}) {
             if (name.starts_with(prefix)) {
                 return name.substr(prefix.size(), name.find('\n') - prefix.size());
             }
@@ -73,7 +74,7 @@ std::string find_stage_name(int proc_fd, pid_t pid) {
     }
 }
 
-void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left) {
+void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left, const char* role) {
     // EOF comes when execve(2) closes the channel, a moment before it changes the process's name,
     // and also when the process dies: then the name stays, even a zombie's.
     constexpr int rounds = 1000;
@@ -85,7 +86,7 @@ void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left) {
             // Once more: it may have gone on and have ended since.
             std::string stage = find_stage_name(proc_fd, pid);
             if (stage == name_of(left)) {
-                throw_ended(stage, sys::find_exit_status(pidfd), "init");
+                throw_ended(stage, sys::find_exit_status(pidfd), role);
             }
             return;
         }

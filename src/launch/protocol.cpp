@@ -71,6 +71,11 @@ void fields(A& a, Of<A, InitPlan>& v) {
                          v.loopback_up, v.own_pid_namespace, v.sysctls, v.rootfs, v.process);
 }
 template <class A>
+void fields(A& a, Of<A, ExecPlan>& v) {
+    launch::transfer_all(a, v.id, v.join_session_keyring, v.joins_user_namespace, v.joins,
+                         v.process);
+}
+template <class A>
 void fields(A& a, Of<A, Degradation>& v) {
     launch::transfer_all(a, v.what, v.why);
 }
@@ -130,6 +135,10 @@ template <class A>
 void fields(A& a, Of<A, Diagnosis>& v) {
     transfer(a, v.text);
 }
+template <class A>
+void fields(A& a, Of<A, ExecPlanMessage>& v) {
+    transfer(a, v.plan);
+}
 
 namespace {
 
@@ -167,9 +176,9 @@ Message decode(std::span<const std::uint8_t> data) {
 
 const char* name_of(const Message& message) noexcept {
     constexpr std::array<const char*, std::variant_size_v<Message>> names{
-        "NeedIdMap",   "IdMapDone", "CopyReady", "InitStarted",  "InitPlan",
-        "CgroupReady", "Filter",    "Console",   "Ready",        "Committed",
-        "Start",       "Accepted",  "Failed",    "MountSources", "Diagnosis"};
+        "NeedIdMap", "IdMapDone",    "CopyReady", "InitStarted", "InitPlan", "CgroupReady",
+        "Filter",    "Console",      "Ready",     "Committed",   "Start",    "Accepted",
+        "Failed",    "MountSources", "Diagnosis", "ExecPlan"};
     return names.at(message.index());
 }
 

@@ -35,6 +35,18 @@
 ///          ◄───────────────────────────────────────────────── Accepted
 ///          ◄────────────────────────────── EOF: execve is done. Or Failed, Diagnosis
 ///
+/// exec, where J, the joiner, and E, the executor, run the private copy:
+///
+///     parent P                       joiner J                         executor E
+///     start J on the private copy
+///          ── ExecPlan + fds ──────► join the container's namespaces
+///          ── Filter ────────────────────────────────────────────────► (only with seccomp)
+///          ◄─ InitStarted{pid} ───── start E (CLONE_PARENT), exit
+///          ◄──────────────────────────────────────────── Console + fd (only with a terminal)
+///          ◄────────────────────────────────────────── Ready{degraded}
+///          ── Start ─────────────────────────────────────────────────►
+///          ◄───────────────────────────────────────────────── Accepted, EOF as above
+///
 /// Failed may come instead of any message of M and I. EOF before Ready is never success. Behind the
 /// Failed of an execve, Diagnosis may be missing: it is sent under the payload's filter.
 namespace coracle::launch {
@@ -71,6 +83,11 @@ struct Failed {
 /// to open them by itself. Only with RootfsPlan::sources_given, and as many as it takes.
 struct MountSources {};
 
+/// Beside it: what ExecPlan::joins says.
+struct ExecPlanMessage {
+    plan::ExecPlan plan;
+};
+
 /// What init saw when it looked at the program, or "".
 struct Diagnosis {
     std::string text;
@@ -78,7 +95,7 @@ struct Diagnosis {
 
 using Message = std::variant<NeedIdMap, IdMapDone, CopyReady, InitStarted, InitPlanMessage,
                              CgroupReady, Filter, Console, ReadyMessage, Committed, Start, Accepted,
-                             Failed, MountSources, Diagnosis>;
+                             Failed, MountSources, Diagnosis, ExecPlanMessage>;
 
 /// The bytes of a message: its index, then its fields.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);

@@ -108,6 +108,11 @@ std::map<std::string, std::string> parse_string_map(const View& view) {
     return strings;
 }
 
+Process parse_process_document(std::string_view text) {
+    const json::Document document(text, "process document");
+    return parse_process(document.root());
+}
+
 Config parse_config(std::string_view text) {
     const json::Document document(text, "config.json");
     const View root = document.root();

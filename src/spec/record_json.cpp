@@ -94,6 +94,8 @@ void parse_process_member(Record& record, std::string_view key, const View& valu
         record.cgroup = parse_cgroup(value);
     } else if (key == "systemdCgroup") {
         record.systemd_cgroup = value.as_bool();
+    } else if (key == "sessionKeyring") {
+        record.session_keyring = value.as_bool();
     }
 }
 
@@ -147,6 +149,7 @@ std::string write_record(const Record& record) {
     writer.key("startTime").unsigned_integer(record.start_time);
     writer.key("cgroup").string(record.cgroup);
     writer.key("systemdCgroup").boolean(record.systemd_cgroup);
+    writer.key("sessionKeyring").boolean(record.session_keyring);
     writer.key("degradations").strings(record.degradations);
     writer.key("annotations").string_map(record.annotations);
     writer.end_object();

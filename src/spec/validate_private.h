@@ -39,7 +39,6 @@ void require_environment(const std::string& pointer, const std::vector<std::stri
 /// Refuses a mapping that is empty, leaves 32 bits, or overlaps another on either side.
 void require_id_mappings(const std::string& pointer, const std::vector<IdMapping>& mappings);
 
-void validate_process(const Process& process);
 void validate_linux(const Linux& linux_section);
 void validate_seccomp(const Seccomp& seccomp);
 

@@ -54,11 +54,10 @@ void join_namespace(int namespace_fd, NamespaceKind kind) {
     }
 }
 
-void unshare_namespaces(std::uint64_t clone_flags) {
-    if (clone_flags == 0 || ::unshare(static_cast<int>(clone_flags)) == 0) {
-        return;
-    }
-    int saved = errno;
+namespace {
+
+/// "user, mount"
+std::string names_of(std::uint64_t clone_flags) {
     std::string kinds;
     for (NamespaceKind kind : namespace_kinds()) {
         if ((clone_flags & clone_flag_of(kind)) != 0) {
@@ -66,7 +65,25 @@ void unshare_namespaces(std::uint64_t clone_flags) {
             kinds += name_of(kind);
         }
     }
-    throw_system(saved, "unshare: make new namespaces (" + kinds + ")" +
+    return kinds;
+}
+
+} // namespace
+
+void join_namespaces(int fd, std::uint64_t clone_flags) {
+    if (::setns(fd, static_cast<int>(clone_flags)) != 0) {
+        int saved = errno;
+        throw_system(saved, "join namespaces (" + names_of(clone_flags) + ")" +
+                                describe_refusal(SYS_setns, saved));
+    }
+}
+
+void unshare_namespaces(std::uint64_t clone_flags) {
+    if (clone_flags == 0 || ::unshare(static_cast<int>(clone_flags)) == 0) {
+        return;
+    }
+    int saved = errno;
+    throw_system(saved, "unshare: make new namespaces (" + names_of(clone_flags) + ")" +
                             describe_refusal(SYS_unshare, saved));
 }
 

@@ -42,6 +42,10 @@ pid_t clone_process() {
     return clone_with(0);
 }
 
+pid_t clone_sibling() {
+    return clone_with(CLONE_PARENT);
+}
+
 pid_t clone_into_user_namespace() {
     return clone_with(CLONE_NEWUSER);
 }
@@ -61,19 +65,30 @@ void change_root(int dir_fd) {
     }
 }
 
-pid_t start_sibling(int (*role)(void*), void* argument) {
+namespace {
+
+pid_t start_on_own_memory(int (*role)(void*), void* argument, int flags) {
     constexpr std::size_t stack_bytes = std::size_t{256} << 10;
     std::vector<char> stack(stack_bytes);
     constexpr std::size_t alignment = 16;
     char* top = stack.data() + stack_bytes;
     top -= std::bit_cast<std::uintptr_t>(top) % alignment;
-    // The exit signal is the caller's own with CLONE_PARENT.
-    pid_t pid = ::clone(role, top, CLONE_VM | CLONE_VFORK | CLONE_PARENT, argument);
+    pid_t pid = ::clone(role, top, CLONE_VM | CLONE_VFORK | flags, argument);
     if (pid < 0) {
         int saved = errno;
         throw_no_process(saved);
     }
     return pid;
+}
+
+} // namespace
+
+pid_t start_sibling(int (*role)(void*), void* argument) {
+    return start_on_own_memory(role, argument, CLONE_PARENT); // the exit signal is the caller's own
+}
+
+pid_t start_child(int (*role)(void*), void* argument) {
+    return start_on_own_memory(role, argument, SIGCHLD);
 }
 
 int wait_for_child(pid_t pid) {
@@ -138,7 +153,15 @@ void become_subreaper() {
 }
 
 int try_join_session_keyring(const std::string& name) noexcept {
-    return ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str()) >= 0 ? 0 : errno;
+    long serial = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str());
+    if (serial < 0) {
+        return errno;
+    }
+    // As it is made, but that its owner finds it by name: KEY_POS_ALL, KEY_USR_VIEW, _READ, _SEARCH
+    // and _LINK of linux/key.h. One that another process owns stays as it is.
+    constexpr unsigned permissions = 0x3f1b0000;
+    (void)::syscall(SYS_keyctl, KEYCTL_SETPERM, serial, permissions);
+    return 0;
 }
 
 int try_set_gid(gid_t gid) noexcept {
@@ -163,6 +186,17 @@ void set_uid(uid_t uid) {
         throw_system(saved, "set uid " + std::to_string(uid) +
                                 (saved == EINVAL ? " (not mapped in the user namespace)" : ""));
     }
+}
+
+bool become_root_or(uid_t uid, gid_t gid) {
+    if (try_set_gid(0) != 0) {
+        set_gid(gid);
+    }
+    bool root = try_set_uid(0) == 0;
+    if (!root) {
+        set_uid(uid);
+    }
+    return root;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {

@@ -51,6 +51,32 @@ void start(const Context& context, const std::string& id);
 /// exit code: of the payload, 128 + its signal, or 0 when detached.
 [[nodiscard]] int run(const Context& context, const RunOptions& options);
 
+struct ExecOptions {
+    std::string id;
+    std::string process_file;      ///< a process document; empty: the container's process, changed
+    std::vector<std::string> args; ///< of the program, which comes first
+    std::string cwd;               ///< empty: the container's
+    std::vector<std::string> env;  ///< NAME=VALUE, in place of the container's entry of that name
+    std::optional<std::uint32_t> uid;
+    std::optional<std::uint32_t> gid;
+    std::vector<std::uint32_t> additional_gids;
+    std::vector<std::string> capabilities; ///< added to the container's
+    bool no_new_privileges = false;
+    std::string selinux_label;    ///< empty: the container's
+    std::string apparmor_profile; ///< empty: the container's
+    std::optional<bool> terminal; ///< nothing: what the process document says, else none
+    bool detach = false;
+    std::string pid_file;       ///< empty: none
+    std::string console_socket; ///< empty: none
+    std::string pidfd_socket;   ///< empty: none
+    std::uint32_t preserve_fds = 0;
+};
+/// Runs one more process in a created or running container. In the foreground waits for its end
+/// and forwards signals; returns the exit code: of the program, 128 + its signal, or 0 when
+/// detached. The pid file is there only if the program has been executed.
+/// Throws, with nothing left behind: not_found, wrong_state, system.
+[[nodiscard]] int exec(const Context& context, const ExecOptions& options);
+
 /// Throws: not_found.
 [[nodiscard]] spec::ContainerView state(const Context& context, const std::string& id);
 /// Every container of the state root; one whose record cannot be read is left out with a warning.

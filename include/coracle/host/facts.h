@@ -1,5 +1,7 @@
 #pragma once
 
+#include "coracle/base/names.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -46,6 +48,23 @@ struct Facts {
     std::int32_t oom_score_adj = 0;
     /// Looked up only where plan::needs_id_ranges says so.
     IdRanges id_ranges;
+};
+
+/// A line of /proc/PID/uid_map: user_namespaces(7).
+struct IdMapLine {
+    std::uint32_t inside = 0;
+    std::uint32_t outside = 0; ///< as the reader's user namespace shows it
+    std::uint32_t count = 0;
+    bool operator==(const IdMapLine&) const = default;
+};
+
+/// What is to be known of a living container before a process can join it. Plain data.
+struct ContainerFacts {
+    /// Those that the caller is not in, in the order of NamespaceKind.
+    std::vector<NamespaceKind> foreign_namespaces;
+    /// Of the container's user namespace, if that is foreign.
+    std::vector<IdMapLine> uid_map;
+    std::vector<IdMapLine> gid_map;
 };
 
 } // namespace coracle::host

@@ -283,4 +283,26 @@ struct LaunchPlan {
     bool strict = false; ///< a degradation that an executor finds is an error too
 };
 
+// ---- exec ---------------------------------------------------------------------------------------
+
+/// The part that crosses into the joiner and the executor.
+struct ExecPlan {
+    std::string id;
+    bool join_session_keyring = true; ///< the container's
+    bool joins_user_namespace = false;
+    /// CLONE_NEW* of each fd that comes beside the plan, in the order of joining: one pidfd with
+    /// several, or one namespace each.
+    std::vector<std::uint64_t> joins;
+    ProcessPlan process;
+};
+
+/// The whole of what will be done to run one more process in a container.
+struct ExecLaunchPlan {
+    ExecPlan exec; ///< without `joins`, which depends on the fds that the parent gets
+    std::vector<NamespaceKind> namespaces; ///< those of the container that are not the caller's
+    std::optional<SeccompPlan> seccomp;
+    std::vector<Degradation> degradations;
+    bool strict = false; ///< a degradation that the executor finds is an error too
+};
+
 } // namespace coracle::plan

@@ -33,6 +33,20 @@ struct LaunchOptions {
 [[nodiscard]] LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts,
                                           const LaunchOptions& options);
 
+/// What `exec` and its options add.
+struct ExecOptions {
+    std::string id;
+    bool join_session_keyring = true;
+    std::uint32_t preserve_fds = 0;
+    bool strict = false;
+};
+
+/// Every decision for one more process in a container that was made from `config`, whose /process
+/// is the one to run. Pure. Runs in: parent of `exec`. Throws: as make_launch_plan.
+[[nodiscard]] ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& facts,
+                                            const host::ContainerFacts& container,
+                                            const ExecOptions& options);
+
 /// The plan as stable text for a person, one decision a line: what `--dry-run` prints.
 [[nodiscard]] std::string describe(const LaunchPlan& plan);
 

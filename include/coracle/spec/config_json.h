@@ -18,4 +18,7 @@ inline constexpr std::size_t max_document_bytes = std::size_t{16} << 20;
 /// Source: runtime-spec config.md, config-linux.md; RFC 8259; RFC 6901.
 [[nodiscard]] Config parse_config(std::string_view text);
 
+/// The same for a document that is a process object, such as `exec --process` reads.
+[[nodiscard]] Process parse_process_document(std::string_view text);
+
 } // namespace coracle::spec

@@ -26,6 +26,7 @@ struct Record {
     std::uint64_t start_time = 0; ///< of init, clock ticks since boot: /proc/PID/stat field 22
     std::string cgroup;           ///< path below the cgroup2 root, empty if none was made
     bool systemd_cgroup = false;
+    bool session_keyring = false;          ///< the container has one of its own, which `exec` joins
     std::vector<std::string> degradations; ///< one sentence each
     std::map<std::string, std::string> annotations;
 };

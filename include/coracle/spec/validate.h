@@ -11,5 +11,7 @@ namespace coracle::spec {
 /// Runs in: parent. Throws: invalid_config, naming the JSON pointer and the rule.
 /// Source: runtime-spec config.md and config-linux.md, section per rule.
 void validate(const Config& config);
+/// The same for a process alone.
+void validate_process(const Process& process);
 
 } // namespace coracle::spec

@@ -22,6 +22,10 @@ namespace coracle::sys {
 /// Joins. A pid namespace is for children only. Throws: system, naming the kind. Source: setns(2).
 void join_namespace(int namespace_fd, NamespaceKind kind);
 
+/// Joins those of the CLONE_NEW* kinds in `clone_flags`: of the process behind a pidfd, or the one
+/// namespace that `fd` is. Throws: system, naming the kinds. Source: setns(2), Linux >= 5.8.
+void join_namespaces(int fd, std::uint64_t clone_flags);
+
 /// Makes new namespaces of the CLONE_NEW* kinds in `clone_flags`.
 /// Throws: system; host/restrictions.h tells why. Source: unshare(2).
 void unshare_namespaces(std::uint64_t clone_flags);

@@ -24,6 +24,12 @@ namespace coracle::sys {
 /// Throws: system. Source: clone(2): CLONE_VM, CLONE_VFORK, CLONE_PARENT.
 [[nodiscard]] pid_t start_sibling(int (*role)(void*), void* argument);
 
+/// The same as a child of the caller.
+[[nodiscard]] pid_t start_child(int (*role)(void*), void* argument);
+
+/// As clone_process, but as a sibling of the caller: CLONE_PARENT.
+[[nodiscard]] pid_t clone_sibling();
+
 /// A pidfd of a process that cannot have been reaped meanwhile, or is verified afterwards. Where
 /// pidfd_open(2) is refused, what the functions below take in its place: the directory /proc/PID.
 /// 0 and `result`, or the errno (ESRCH).
@@ -59,7 +65,8 @@ void set_no_new_privileges();
 void keep_capabilities();
 /// Adopts orphans below this process. Throws: system.
 void become_subreaper();
-/// A new session keyring: 0, or the errno. Source: keyctl_join_session_keyring(3).
+/// The session keyring of that name, found or made, so that its owner finds it again: 0, or the
+/// errno. Source: keyctl_join_session_keyring(3).
 [[nodiscard]] int try_join_session_keyring(const std::string& name) noexcept;
 
 /// fchdir(2). Throws: system.
@@ -73,6 +80,10 @@ void change_root(int dir_fd);
 /// The same. Throw: system, naming the id.
 void set_gid(gid_t gid);
 void set_uid(uid_t uid);
+
+/// Becomes uid and gid 0 of the current user namespace, or `uid` and `gid` where those are not
+/// mapped. Whether the uid is 0. Throws: system.
+bool become_root_or(uid_t uid, gid_t gid);
 
 /// What execve(2) takes: a pointer to each text, which must live on, and a null pointer.
 [[nodiscard]] std::vector<char*> pointers_to(std::vector<std::string>& texts);

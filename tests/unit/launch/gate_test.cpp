@@ -192,7 +192,7 @@ TEST_CASE("outcome: what failed says its role, stage and a hint", "[launch]") {
     ParentEnd channel(std::move(ours));
     theirs.reset(); // init has ended without a diagnosis
     const auto text_of = [&](const Failed& failed) {
-        return error_of([&] { throw_failed(failed, "init", channel); }).text();
+        return error_of([&] { throw_failed(failed, "init", "init", channel); }).text();
     };
     CHECK(text_of({Stage::mounts, ErrorKind::denied, 0, "why"}) == "init: mounts: why");
     // From the bare zone come the program and the errno alone.
@@ -205,7 +205,7 @@ TEST_CASE("outcome: what failed says its role, stage and a hint", "[launch]") {
           "init: seccomp: load the filter: Permission denied");
     holds(text_of({Stage::seccomp, ErrorKind::system, EACCES, ""}), "needs CAP_SYS_ADMIN");
     const Error error = error_of([&] {
-        throw_failed({Stage::pivot, ErrorKind::denied, 7, "x"}, "intermediate", channel);
+        throw_failed({Stage::pivot, ErrorKind::denied, 7, "x"}, "intermediate", "init", channel);
     });
     CHECK(error.kind() == ErrorKind::denied);
     CHECK(error.errnum() == 7);

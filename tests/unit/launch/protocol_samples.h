@@ -104,7 +104,8 @@ inline std::vector<launch::Message> sample_messages() {
             Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
             MountSources{},
 
-            Diagnosis{"its interpreter"}};
+            Diagnosis{"its interpreter"},
+            ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, sample_process()}}};
 }
 
 } // namespace coracle::test

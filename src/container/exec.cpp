@@ -1,0 +1,123 @@
+#include "coracle/launch/exec.h"
+
+#include "context_private.h"
+#include "coracle/base/error.h"
+#include "coracle/base/log.h"
+#include "coracle/host/container_facts.h"
+#include "coracle/host/detect.h"
+#include "coracle/plan/make_launch_plan.h"
+#include "coracle/spec/config_json.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
+#include "exec_process_private.h"
+#include "foreground_private.h"
+#include "handover_private.h"
+#include "passed_fds_private.h"
+#include "pid_file_private.h"
+
+#include <csignal>
+#include <fcntl.h>
+
+namespace coracle::container {
+
+namespace {
+
+void require_living(const Found& found, const std::string& id) {
+    switch (found.status) {
+    case Status::creating:
+        throw_error(ErrorKind::wrong_state,
+                    "cannot exec in container " + id + ": it is still being created");
+    case Status::stopped:
+        throw_error(ErrorKind::wrong_state,
+                    "cannot exec in a stopped container: container not running: " + id);
+    case Status::created:
+    case Status::running:
+        break;
+    }
+}
+
+/// /proc/PID of init, which the pidfd says is not another's.
+sys::Fd open_process_directory(const Found& found, int proc_fd) {
+    sys::Fd directory =
+        sys::open_at(proc_fd, std::to_string(found.record.pid), O_PATH | O_DIRECTORY);
+    if (sys::wait_for_exit(found.init.pidfd.get(), std::chrono::milliseconds(0))) {
+        throw_error(ErrorKind::wrong_state, "container not running: its init has ended");
+    }
+    return directory;
+}
+
+plan::ExecLaunchPlan make_plan(const Context& context, const ExecOptions& options,
+                               const Found& found, int directory, int proc_fd) {
+    spec::Config config = spec::parse_config(found.dir.load_config());
+    config.process = make_exec_process(config.process, options);
+    plan::ExecOptions choice;
+    choice.id = options.id;
+    choice.join_session_keyring = found.record.session_keyring;
+    choice.preserve_fds = options.preserve_fds;
+    choice.strict = context.strict;
+    return plan::make_exec_plan(config, host::detect_facts(proc_fd),
+                                host::detect_container_facts(proc_fd, directory), choice);
+}
+
+void report_degradations(const plan::ExecLaunchPlan& plan,
+                         const std::vector<plan::Degradation>& taken) {
+    if (plan.strict && !taken.empty()) {
+        throw_error(ErrorKind::unsupported,
+                    taken.front().what + ": " + taken.front().why + " (--strict)");
+    }
+    for (const std::vector<plan::Degradation>* list : {&plan.degradations, &taken}) {
+        for (const plan::Degradation& entry : *list) {
+            log::debug(entry.what + ": " + entry.why);
+        }
+    }
+}
+
+/// The pid file last: nothing may fail after it, and it says that the program was executed.
+void start(launch::ExecLaunch& launch, const ExecOptions& options) {
+    launch.start();
+    if (!options.pid_file.empty()) {
+        write_pid_file(options.pid_file, options.id, launch.pid());
+    }
+    launch.release();
+}
+
+} // namespace
+
+int exec(const Context& context, const ExecOptions& options) {
+    sys::Fd proc = sys::open_proc();
+    Found found = require_container(context, options.id);
+    require_living(found, options.id);
+    sys::Fd directory = open_process_directory(found, proc.get());
+    plan::ExecLaunchPlan plan = make_plan(context, options, found, directory.get(), proc.get());
+    require_passed_fds(plan.exec.process.preserve_fds);
+    require_console(plan.exec.process.terminal, options.console_socket,
+                    options.detach || !options.console_socket.empty() ? ConsoleHolder::socket
+                                                                      : ConsoleHolder::foreground);
+    sys::Fd console_socket = connect_if_named(options.console_socket, "--console-socket");
+    sys::Fd pidfd_socket = connect_if_named(options.pidfd_socket, "--pidfd-socket");
+    if (!options.detach) {
+        block_signals();
+    }
+    launch::ExecLaunch launch(plan, proc.get(), {found.init.pidfd.get(), directory.get()});
+    launch.bring_up();
+    report_degradations(plan, launch.degraded());
+    sys::Fd console = launch.take_console();
+    if (console_socket) {
+        send_console(console_socket, console);
+        console.reset();
+        console_socket.reset();
+    }
+    if (pidfd_socket) {
+        send_pidfd(pidfd_socket, launch.pidfd());
+        pidfd_socket.reset();
+    }
+    start(launch, options);
+    if (options.detach) {
+        return 0;
+    }
+    return sys::exit_code_of(
+        attend(launch.pid(), launch.pidfd(), std::move(console), Orphans::none));
+}
+
+} // namespace coracle::container

@@ -1,0 +1,149 @@
+#include "coracle/launch/exec.h"
+
+#include "coracle/base/exception.h"
+#include "coracle/security/seccomp.h"
+#include "coracle/sys/namespace.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/socket.h"
+#include "namespaces_private.h"
+#include "outcome_private.h"
+#include "parent_side_private.h"
+#include "private_copy_private.h"
+
+#include <unistd.h>
+
+namespace coracle::launch {
+
+namespace {
+
+using sys::Fd;
+
+struct JoinerStart {
+    int private_copy;
+    ChildEnd& channel;
+};
+
+/// Executes the private copy, on the parent's memory until then.
+/// Runs in: joiner, before its execve.
+[[gnu::no_sanitize_address]] // its stack is not the one that ASan knows
+int become_joiner(void* argument) noexcept {
+    JoinerStart& start = *static_cast<JoinerStart*>(argument);
+    try {
+        sys::set_parent_death_signal();
+        sys::set_process_name("mid:begin");
+        sys::keep_over_exec(start.channel.fd());
+        sys::execute_fd(start.private_copy, {"coracle-exec", std::to_string(start.channel.fd())});
+    } catch (const Error& error) { // catch: a role's edge
+        start.channel.send_failed(Stage::begin, error);
+    } catch (const std::exception& error) { // catch: a role's edge
+        start.channel.send_failed(Stage::begin,
+                                  Error(ErrorKind::internal, describe_exception(error)));
+    }
+    ::_exit(1);
+}
+
+} // namespace
+
+struct ExecLaunch::State {
+    const plan::ExecLaunchPlan& plan;
+    ExecTarget target;
+    ParentSide side;
+    Child joiner;
+    Child executor;
+    bool released = false;
+    Fd console;
+    std::vector<plan::Degradation> degraded;
+
+    State(const plan::ExecLaunchPlan& launch_plan, int proc_fd, ExecTarget whom)
+        : plan(launch_plan), target(whom), side{proc_fd, "exec"} {}
+
+    void start_joiner();
+    void send_plan();
+};
+
+void ExecLaunch::State::start_joiner() {
+    PrivateCopy private_copy;
+    private_copy.fill();
+    auto [parent_end, child_end] = sys::make_packet_pair();
+    side.channel = ParentEnd(std::move(parent_end));
+    ChildEnd child_channel(std::move(child_end));
+    JoinerStart start{private_copy.fd(), child_channel};
+    pid_t pid = sys::start_child(become_joiner, &start);
+    child_channel.close();
+    joiner.adopt(pid);
+}
+
+void ExecLaunch::State::send_plan() {
+    plan::ExecPlan exec = plan.exec;
+    std::vector<Fd> opened;
+    std::vector<int> fds;
+    int pidfd = sys::exit_fd_of(target.pidfd);
+    if (pidfd >= 0 && !plan.namespaces.empty()) {
+        std::uint64_t flags = 0;
+        for (NamespaceKind kind : plan.namespaces) {
+            flags |= clone_flag_of(kind);
+        }
+        exec.joins = {flags};
+        fds = {pidfd};
+    } else {
+        for (OpenNamespace& entry : open_namespaces_of(target.directory, plan.namespaces)) {
+            exec.joins.push_back(clone_flag_of(entry.kind));
+            fds.push_back(entry.fd.get());
+            opened.push_back(std::move(entry.fd));
+        }
+    }
+    side.channel.send_exec_plan(exec, fds);
+    if (plan.seccomp) { // compiled while the joiner works
+        side.channel.send_filter(security::compile_seccomp(*plan.seccomp));
+    }
+}
+
+ExecLaunch::ExecLaunch(const plan::ExecLaunchPlan& plan, int proc_fd, ExecTarget target)
+    : state_(std::make_unique<State>(plan, proc_fd, target)) {}
+
+ExecLaunch::~ExecLaunch() {
+    state_->side.channel.close();
+    state_->joiner.kill_and_reap();
+    if (!state_->released) {
+        state_->executor.kill_and_reap();
+    }
+}
+
+void ExecLaunch::bring_up() {
+    State& state = *state_;
+    state.start_joiner();
+    state.send_plan();
+    Received started = state.side.require<InitStarted>(state.joiner, "joiner");
+    state.executor.adopt(std::get<InitStarted>(started.message).pid);
+    int status = state.joiner.reap();
+    if (status != 0) {
+        throw_ended({}, status, "joiner");
+    }
+    state.degraded = state.side.await_ready(state.executor, state.console);
+}
+
+pid_t ExecLaunch::pid() const noexcept {
+    return state_->executor.pid;
+}
+
+int ExecLaunch::pidfd() const noexcept {
+    return state_->executor.pidfd.get();
+}
+
+const std::vector<plan::Degradation>& ExecLaunch::degraded() const noexcept {
+    return state_->degraded;
+}
+
+sys::Fd ExecLaunch::take_console() noexcept {
+    return std::move(state_->console);
+}
+
+void ExecLaunch::start() {
+    state_->side.start(state_->executor);
+}
+
+void ExecLaunch::release() noexcept {
+    state_->released = true;
+}
+
+} // namespace coracle::launch

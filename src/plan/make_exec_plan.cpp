@@ -1,0 +1,62 @@
+#include "coracle/base/error.h"
+#include "coracle/plan/make_launch_plan.h"
+#include "plan_private.h"
+
+#include <algorithm>
+
+namespace coracle::plan {
+
+namespace {
+
+std::vector<IdMapping> make_map(const std::vector<host::IdMapLine>& lines) {
+    std::vector<IdMapping> map;
+    map.reserve(lines.size());
+    for (const host::IdMapLine& line : lines) {
+        map.push_back({ContainerId{line.inside}, HostId{line.outside}, line.count});
+    }
+    return map;
+}
+
+/// What make_process reads of the plan of the container, as it is now.
+LaunchPlan make_container_plan(const host::ContainerFacts& container) {
+    LaunchPlan plan;
+    const std::vector<NamespaceKind>& kinds = container.foreign_namespaces;
+    bool joins = std::find(kinds.begin(), kinds.end(), NamespaceKind::user) != kinds.end();
+    plan.user_namespace = joins ? UserNamespace::joined : UserNamespace::current;
+    plan.id_map.uids = make_map(container.uid_map);
+    plan.id_map.gids = make_map(container.gid_map);
+    return plan;
+}
+
+} // namespace
+
+ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& facts,
+                              const host::ContainerFacts& container, const ExecOptions& options) {
+    static const spec::Linux no_linux;
+    LaunchOptions launch_options;
+    launch_options.preserve_fds = options.preserve_fds;
+    Inputs inputs{config, config.linux_ ? *config.linux_ : no_linux, facts, launch_options};
+    require_supported(inputs);
+
+    LaunchPlan of_container = make_container_plan(container);
+    ExecLaunchPlan plan;
+    plan.namespaces = container.foreign_namespaces;
+    plan.exec.id = options.id;
+    plan.exec.join_session_keyring = options.join_session_keyring;
+    plan.exec.joins_user_namespace = of_container.user_namespace == UserNamespace::joined;
+    plan.exec.process = make_process(inputs, of_container);
+    if (inputs.linux_.seccomp) {
+        plan.seccomp = make_seccomp(*inputs.linux_.seccomp);
+        plan.exec.process.has_filter = true;
+        plan.exec.process.filter_flags = plan.seccomp->filter_flags;
+    }
+    plan.degradations = std::move(of_container.degradations);
+    plan.strict = options.strict;
+    if (plan.strict && !plan.degradations.empty()) {
+        const Degradation& first = plan.degradations.front();
+        throw_error(ErrorKind::unsupported, first.what + ": " + first.why + " (--strict)");
+    }
+    return plan;
+}
+
+} // namespace coracle::plan
