@@ -1,6 +1,7 @@
 #include "coracle/host/id_ranges.h"
 
 #include "coracle/base/error.h"
+#include "coracle/base/passwd.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/program.h"
@@ -42,6 +43,11 @@ std::optional<IdRange> make_range(std::string_view first, std::string_view count
         return std::nullopt;
     }
     return IdRange{static_cast<std::uint32_t>(*start), static_cast<std::uint32_t>(*size)};
+}
+
+std::string find_user_name(const std::string& passwd, std::uint32_t uid) {
+    std::optional<PasswdEntry> entry = find_passwd_entry(passwd, uid);
+    return entry ? std::string(entry->name) : std::string();
 }
 
 /// What a program of the host prints, nothing if it fails or is not there.
@@ -88,16 +94,6 @@ std::vector<IdRange> parse_getsubids(const std::string& text) {
         }
     }
     return ranges;
-}
-
-std::string find_user_name(const std::string& passwd, std::uint32_t uid) {
-    for (std::string_view line : split(passwd, '\n')) {
-        std::vector<std::string_view> fields = split(line, ':');
-        if (fields.size() == 7 && parse_unsigned(fields[2], UINT32_MAX) == uid) {
-            return std::string(fields[0]);
-        }
-    }
-    return {};
 }
 
 bool names_other_subid_source(const std::string& nsswitch) {

@@ -1,6 +1,7 @@
 #include "process_setup_private.h"
 
 #include "coracle/base/error.h"
+#include "coracle/base/passwd.h"
 #include "coracle/base/text.h"
 #include "coracle/security/capabilities.h"
 #include "coracle/security/process_limits.h"
@@ -147,16 +148,6 @@ void apply_final_rlimits(const plan::ProcessPlan& process) {
     }
 }
 
-std::string find_home(const std::string& passwd, std::uint32_t uid) {
-    for (std::string_view line : split(passwd, '\n')) {
-        std::vector<std::string_view> fields = split(line, ':');
-        if (fields.size() == 7 && parse_unsigned(fields[2], UINT32_MAX) == uid) {
-            return std::string(fields[5]);
-        }
-    }
-    return {};
-}
-
 void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::string>& env) {
     if (!process.set_home) {
         return;
@@ -167,8 +158,8 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
         // Opening a device acts on it, and a link may lead to a file of /proc that acts when read.
         std::optional<struct stat> entry = sys::find_stat(etc.get(), "passwd");
         if (entry && S_ISREG(entry->st_mode)) {
-            home = find_home(sys::read_regular_file(etc.get(), "passwd", max_passwd_bytes),
-                             process.uid);
+            std::string passwd = sys::read_regular_file(etc.get(), "passwd", max_passwd_bytes);
+            home = find_passwd_entry(passwd, process.uid).value_or(PasswdEntry{}).home;
         }
     } catch (const Error& error) { // catch: an image without a usable passwd has the home "/"
         constexpr std::array<int, 7> of_image{0, ENOENT, ENOTDIR, ELOOP, EACCES, ENXIO, EISDIR};

@@ -15,9 +15,6 @@ namespace coracle::launch {
 /// blocks. Runs in: init after pivot. Never throws for what the file holds.
 void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::string>& env);
 
-/// The home directory of `uid` in the text of a passwd(5) file; nothing if there is none.
-[[nodiscard]] std::string find_home(const std::string& passwd, std::uint32_t uid);
-
 /// Limits, owner of the standard streams, groups, ids, capabilities, no_new_privs, cwd, umask,
 /// signals: the process is as the plan says, but for the filter. CAP_SYS_ADMIN stays effective if
 /// the filter needs it; execve takes it away. `dumpable` until then. What a joined user namespace

@@ -68,6 +68,17 @@ void append_group(const std::vector<ArchitectureFilter>& filters, std::uint32_t 
 
 } // namespace
 
+void append_layer(std::vector<sock_filter>& program, std::uint32_t otherwise,
+                  const std::vector<sock_filter>& layer) {
+    for (std::size_t i = 0; i < program.size(); ++i) {
+        if (program[i].code == return_value && program[i].k == otherwise) {
+            program[i] =
+                make_statement(jump_always, static_cast<std::uint32_t>(program.size() - i - 1));
+        }
+    }
+    program.insert(program.end(), layer.begin(), layer.end());
+}
+
 std::vector<sock_filter> link_filters(const std::vector<ArchitectureFilter>& filters,
                                       std::uint32_t otherwise) {
     std::vector<sock_filter> code = {

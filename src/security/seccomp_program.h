@@ -25,4 +25,8 @@ struct ArchitectureFilter {
 [[nodiscard]] std::vector<sock_filter> link_filters(const std::vector<ArchitectureFilter>& filters,
                                                     std::uint32_t otherwise);
 
+/// Appends a program that is asked where `program` returns `otherwise`: there it goes on to it.
+void append_layer(std::vector<sock_filter>& program, std::uint32_t otherwise,
+                  const std::vector<sock_filter>& layer);
+
 } // namespace coracle::security

@@ -3,6 +3,8 @@
 #include "coracle/base/text.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -26,12 +28,17 @@ std::string decode(std::string_view text) {
 } // namespace
 
 std::vector<MountLine> parse_mountinfo(const std::string& text) {
+    // Between the mount's options and its type stand any number of fields, then "-".
     constexpr std::size_t point_field = 4;
+    constexpr std::ptrdiff_t optional_fields = 6;
     std::vector<MountLine> lines;
     for (std::string_view line : split(text, '\n')) {
         std::vector<std::string_view> fields = split(line, ' ');
-        auto dash = std::find(fields.begin(), fields.end(), "-");
-        if (fields.size() <= point_field || dash == fields.end() || dash + 1 == fields.end()) {
+        if (std::ssize(fields) <= optional_fields) {
+            continue;
+        }
+        auto dash = std::find(fields.begin() + optional_fields, fields.end(), "-");
+        if (dash == fields.end() || dash + 1 == fields.end()) {
             continue;
         }
         std::optional<std::uint64_t> id = parse_unsigned(fields[0], UINT64_MAX);

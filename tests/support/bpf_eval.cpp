@@ -143,7 +143,73 @@ class Machine {
     std::array<std::uint32_t, BPF_MEMWORDS> memory_{};
 };
 
+bool is_known(std::uint16_t code) {
+    switch (code) {
+    case BPF_LD | BPF_W | BPF_ABS:
+    case BPF_LD | BPF_W | BPF_LEN:
+    case BPF_LDX | BPF_W | BPF_LEN:
+    case BPF_LD | BPF_IMM:
+    case BPF_LDX | BPF_IMM:
+    case BPF_LD | BPF_MEM:
+    case BPF_LDX | BPF_MEM:
+    case BPF_ST:
+    case BPF_STX:
+    case BPF_MISC | BPF_TAX:
+    case BPF_MISC | BPF_TXA:
+    case BPF_RET | BPF_K:
+    case BPF_RET | BPF_A:
+    case BPF_ALU | BPF_NEG:
+    case BPF_JMP | BPF_JA:
+        return true;
+    default: {
+        const unsigned operation = code & 0xf0U;
+        const bool calculates = BPF_CLASS(code) == BPF_ALU && operation <= BPF_XOR &&
+                                operation != BPF_NEG && operation != BPF_MOD;
+        const bool compares =
+            BPF_CLASS(code) == BPF_JMP && operation >= BPF_JEQ && operation <= BPF_JSET;
+        return (calculates || compares) && (code & 0xff00U) == 0;
+    }
+    }
+}
+
+bool is_in_bounds(const sock_filter& instruction, std::size_t left) {
+    switch (instruction.code) {
+    case BPF_LD | BPF_W | BPF_ABS:
+        return instruction.k % 4 == 0 && instruction.k < sizeof(seccomp_data);
+    case BPF_LD | BPF_MEM:
+    case BPF_LDX | BPF_MEM:
+    case BPF_ST:
+    case BPF_STX:
+        return instruction.k < BPF_MEMWORDS;
+    case BPF_ALU | BPF_DIV | BPF_K:
+        return instruction.k != 0;
+    case BPF_ALU | BPF_LSH | BPF_K:
+    case BPF_ALU | BPF_RSH | BPF_K:
+        return instruction.k < 32;
+    case BPF_JMP | BPF_JA:
+        return instruction.k < left;
+    default:
+        return BPF_CLASS(instruction.code) != BPF_JMP ||
+               (instruction.jt < left && instruction.jf < left);
+    }
+}
+
 } // namespace
+
+void require_loadable(const std::vector<sock_filter>& program) {
+    if (program.empty() || program.size() > BPF_MAXINSNS) {
+        throw std::runtime_error("bpf: " + std::to_string(program.size()) + " instructions");
+    }
+    for (std::size_t i = 0; i < program.size(); ++i) {
+        if (!is_known(program[i].code) || !is_in_bounds(program[i], program.size() - i - 1)) {
+            throw std::runtime_error("bpf: instruction " + std::to_string(i) + " code " +
+                                     std::to_string(program[i].code) + " is not allowed");
+        }
+    }
+    if (BPF_CLASS(program.back().code) != BPF_RET) {
+        throw std::runtime_error("bpf: the last instruction returns nothing");
+    }
+}
 
 std::vector<sock_filter> to_program(const std::vector<std::uint8_t>& bytes) {
     if (bytes.empty() || bytes.size() % sizeof(sock_filter) != 0) {

@@ -12,6 +12,12 @@ namespace coracle::test {
 /// The program in the bytes that compile_seccomp gives.
 [[nodiscard]] std::vector<sock_filter> to_program(const std::vector<std::uint8_t>& bytes);
 
+/// Throws std::runtime_error unless the kernel would load `program` for seccomp: known instructions
+/// only, every jump, load and memory slot in bounds, a return at the end. All instructions are
+/// looked at, not only those that some call leads to.
+/// Source: bpf_check_classic, net/core/filter.c; seccomp_check_filter, kernel/seccomp.c.
+void require_loadable(const std::vector<sock_filter>& program);
+
 /// Runs a classic BPF program as the kernel does for seccomp and gives its SECCOMP_RET_* value.
 /// `arch` is an AUDIT_ARCH_*. Throws std::runtime_error for what the kernel would refuse to load:
 /// an instruction seccomp does not allow, a jump or a load out of bounds, no return at the end.

@@ -25,9 +25,6 @@ namespace coracle::host {
 /// The ranges in what getsubids(1) prints: "0: alice 100000 65536".
 [[nodiscard]] std::vector<IdRange> parse_getsubids(const std::string& text);
 
-/// The name of the first user with that uid in the text of /etc/passwd.
-[[nodiscard]] std::string find_user_name(const std::string& passwd, std::uint32_t uid);
-
 /// Whether nsswitch.conf has a source for subid that is not "files".
 [[nodiscard]] bool names_other_subid_source(const std::string& nsswitch);
 

@@ -57,16 +57,6 @@ TEST_CASE("subid: what getsubids prints", "[host]") {
     CHECK(host::parse_getsubids("0: alice 100000\n: a 0 0\n").empty());
 }
 
-TEST_CASE("subid: whose name a uid is", "[host]") {
-    const std::string passwd = "root:x:0:0:root:/root:/bin/sh\n"
-                               "broken:x:1000\n"
-                               "alice:x:1000:1000::/home/alice:/bin/sh\n"
-                               "other:x:1000:1000::/home/other:/bin/sh\n";
-    CHECK(host::find_user_name(passwd, 1000) == "alice");
-    CHECK(host::find_user_name(passwd, 0) == "root");
-    CHECK(host::find_user_name(passwd, 7).empty());
-}
-
 TEST_CASE("subid: a source other than files", "[host]") {
     CHECK_FALSE(host::names_other_subid_source(""));
     CHECK_FALSE(host::names_other_subid_source("passwd: files sss\n"));

@@ -9,7 +9,6 @@
 using namespace coracle;
 using namespace coracle::test;
 using launch::find_executable;
-using launch::find_home;
 
 namespace {
 
@@ -33,38 +32,6 @@ void make_program(const TempDir& temp, const std::string& name, mode_t mode) {
 }
 
 } // namespace
-
-TEST_CASE("home: of the first line with that uid", "[launch]") {
-    const std::string passwd = "root:x:0:0:root:/root:/bin/sh\n"
-                               "# comment\n"
-                               "\n"
-                               "short:x:1000\n"
-                               "more:x:1000:1:g:/more:/bin/sh:extra\n"
-                               "31337:x:0:0::/evil:/bin/sh\n"
-                               "sign:x:+1000:1::/sign:/bin/sh\n"
-                               "blank:x: 1000:1::/blank:/bin/sh\n"
-                               "hex:x:0x3e8:1::/hex:/bin/sh\n"
-                               "wrap:x:4294968296:1::/wrap:/bin/sh\n"
-                               "user:x:1000:1000:U:/home/user:/bin/sh\n"
-                               "second:x:1000:1000:U:/second:/bin/sh\n"
-                               "nohome:x:1001:1::" // an empty home, and no newline at the end
-                               ":/bin/sh";
-    struct Row {
-        std::uint32_t uid;
-        const char* home;
-    };
-    for (const Row& row : std::vector<Row>{{0, "/root"},
-                                           {1000, "/home/user"},
-                                           {1001, ""},
-                                           {31337, ""},
-                                           {4294967295, ""},
-                                           {7, ""}}) {
-        INFO(row.uid);
-        CHECK(find_home(passwd, row.uid) == row.home);
-    }
-    CHECK(find_home("", 0).empty());
-    CHECK(find_home(std::string("::::::\n") + std::string(100000, ':'), 0).empty());
-}
 
 TEST_CASE("home: from /etc/passwd of the root, or /", "[launch]") {
     const TempDir temp;

@@ -111,6 +111,32 @@ TEST_CASE("seccomp arguments: with an index twice any comparison of the rule is 
     CHECK_FALSE(allows(program, {5, 4}));
 }
 
+// libseccomp 2.5.4 alone never asks the second and answers with the default.
+TEST_CASE("seccomp arguments: of several conditions of one call each is asked", "[security]") {
+    const std::vector<std::vector<SeccompArgument>> conditions = {
+        {{0, "SCMP_CMP_LT", 10, 0}},
+        {{0, "SCMP_CMP_LT", high, 0}},
+        {{0, "SCMP_CMP_MASKED_EQ", 0xff, 0x30}, {1, "SCMP_CMP_EQ", 1, 0}},
+        {{1, "SCMP_CMP_GE", 5, 0}},
+        {{0, "SCMP_CMP_EQ", high | 7, 0}},
+    };
+    SeccompPlan plan;
+    plan.default_action = denied;
+    for (const std::vector<SeccompArgument>& condition : conditions) {
+        plan.rules.push_back(SeccompRule{{"personality"}, SECCOMP_RET_ALLOW, condition});
+    }
+    const std::vector<sock_filter> program = to_program(compile_seccomp(plan));
+    coracle::test::require_loadable(program);
+    CHECK(allows(program, {9}));
+    CHECK(allows(program, {28}));
+    CHECK(allows(program, {high | 0x30, 1}));
+    CHECK_FALSE(allows(program, {high | 0x31, 1}));
+    CHECK_FALSE(allows(program, {high | 0x30, 2}));
+    CHECK(allows(program, {high, 5}));
+    CHECK(allows(program, {high | 7}));
+    CHECK_FALSE(allows(program, {high | 8}));
+}
+
 TEST_CASE("seccomp arguments: rules of one call are alternatives", "[security]") {
     SeccompPlan plan;
     plan.default_action = denied;
