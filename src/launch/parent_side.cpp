@@ -1,7 +1,7 @@
 #include "parent_side_private.h"
 
 #include "coracle/sys/process.h"
-#include "coracle/sys/socket.h"
+#include "coracle/sys/procfs.h"
 #include "outcome_private.h"
 
 #include <csignal>
@@ -11,7 +11,15 @@ namespace coracle::launch {
 
 namespace {
 
+/// How long a process of ours may do nothing. What it does meanwhile, a thousand mounts or the copy
+/// of a large directory, may take as long as it takes.
 constexpr std::chrono::seconds step_deadline{30};
+constexpr std::chrono::seconds usual_duration{1};
+
+/// In clock ticks; 0 once there is no such process.
+std::uint64_t find_cpu_time(int proc_fd, pid_t pid) {
+    return sys::find_process_stat(proc_fd, pid).value_or(sys::ProcessStat{}).cpu_time;
+}
 
 } // namespace
 
@@ -39,14 +47,26 @@ void Child::kill_and_reap() noexcept {
     }
 }
 
+/// Until there is a message or `child` has ended; neither once it has used no processor time for
+/// the deadline.
+sys::Ready ParentSide::wait_while_busy(const Child& child) const {
+    int exit_fd = sys::exit_fd_of(child.pidfd.get());
+    sys::Ready ready = sys::wait_readable(channel.fd(), exit_fd, usual_duration);
+    for (bool busy = true; ready == sys::Ready::neither && busy;) {
+        std::uint64_t used = find_cpu_time(proc_fd, child.pid);
+        ready = sys::wait_readable(channel.fd(), exit_fd, step_deadline);
+        busy = find_cpu_time(proc_fd, child.pid) > used;
+    }
+    return ready;
+}
+
 Received ParentSide::receive(Child& child, const char* role) {
-    sys::Ready ready =
-        sys::wait_readable(channel.fd(), sys::exit_fd_of(child.pidfd.get()), step_deadline);
+    sys::Ready ready = wait_while_busy(child);
     if (ready == sys::Ready::neither) {
-        throw_error(ErrorKind::system, std::string(role) + " does not answer within " +
-                                           std::to_string(step_deadline.count()) +
-                                           " seconds at stage " +
-                                           find_stage_name(proc_fd, child.pid));
+        throw_error(ErrorKind::system,
+                    std::string(role) + " does not answer, and has not run for " +
+                        std::to_string(step_deadline.count()) + " seconds, at stage " +
+                        find_stage_name(proc_fd, child.pid));
     }
     // What it sent before it ended counts, even if both came within one poll.
     bool has_message =

@@ -4,6 +4,7 @@
 #include "coracle/base/error.h"
 #include "coracle/launch/stage.h"
 #include "coracle/sys/fd.h"
+#include "coracle/sys/socket.h"
 
 #include <string>
 #include <sys/types.h>
@@ -31,7 +32,8 @@ struct ParentSide {
     ParentEnd channel{sys::Fd()};
     Stage failed_stage = Stage::begin;
 
-    /// The next message, from `child`, within the deadline. Throws: what went wrong in `role`.
+    /// The next message, from `child`. Throws: what went wrong in `role`, or that it has done
+    /// nothing for the deadline.
     Received receive(Child& child, const char* role);
     template <class Expected>
     Received require(Child& child, const char* role) {
@@ -48,6 +50,7 @@ struct ParentSide {
     void start(Child& child);
 
   private:
+    [[nodiscard]] sys::Ready wait_while_busy(const Child& child) const;
     [[noreturn]] static void throw_unexpected(const Message& message, const char* role);
 };
 

@@ -34,19 +34,32 @@ class TreeCopy {
     void copy_directory(int from, int to, const std::string& path, int level);
     void copy_attributes(int from, int to, const std::string& path);
     void copy_extended(int from, int to, const std::string& path);
-    /// The first extended attribute that tmpfs did not take, for a person; empty without one.
-    [[nodiscard]] const std::string& not_kept() const noexcept { return not_kept_; }
+    /// What the copy lacks, the first of each kind, in sentences for a person.
+    [[nodiscard]] std::vector<std::string> losses() const;
 
   private:
     void copy_entry(int from, int to, const std::string& name, const std::string& path, int level);
     void copy_subdirectory(int from, int to, const std::string& name, const std::string& path,
                            int level);
     void copy_file(int from, int to, const std::string& name, const std::string& path);
+    bool copy_node(int to, const std::string& name, const struct stat& status,
+                   const std::string& path);
     [[nodiscard]] bool is_same_mount(int fd) const { return sys::mount_id_of(fd) == source_mount_; }
 
     std::uint64_t source_mount_;
-    std::string not_kept_;
+    std::string attribute_lost_;
+    std::string device_lost_;
 };
+
+std::vector<std::string> TreeCopy::losses() const {
+    std::vector<std::string> all;
+    for (const std::string& loss : {attribute_lost_, device_lost_}) {
+        if (!loss.empty()) {
+            all.push_back(loss);
+        }
+    }
+    return all;
+}
 
 [[noreturn]] void fail(int errnum, const std::string& path) {
     throw_system(errnum,
@@ -133,8 +146,9 @@ void TreeCopy::copy_extended(int from, int to, const std::string& path) {
         }
         int saved = errno;
         require(saved == ENOSPC ? -1 : 0, path);
-        if (not_kept_.empty()) {
-            not_kept_ = printable(name) + " of " + printable(path) + ": " + describe_errno(saved);
+        if (attribute_lost_.empty()) {
+            attribute_lost_ = "tmpfs does not take the extended attribute " + printable(name) +
+                              " of " + printable(path) + ": " + describe_errno(saved);
         }
     }
 }
@@ -168,6 +182,26 @@ void TreeCopy::copy_subdirectory(int from, int to, const std::string& name, cons
     }
 }
 
+/// A fifo, a socket or a device. False for a device that is left out, since no root of a user
+/// namespace makes one: the image is for others too, and few programs ask for it.
+bool TreeCopy::copy_node(int to, const std::string& name, const struct stat& status,
+                         const std::string& path) {
+    if (::mknodat(to, name.c_str(), (status.st_mode & S_IFMT) | 0600U, status.st_rdev) == 0) {
+        return true;
+    }
+    int saved = errno;
+    if (saved != EPERM || !(S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))) {
+        fail(saved, path);
+    }
+    if (device_lost_.empty()) {
+        device_lost_ = "the device node " + printable(path) +
+                       " is left out: " + describe_errno(saved) +
+                       " (none can be made in a user namespace; a bind mount of the device brings "
+                       "it)";
+    }
+    return false;
+}
+
 void TreeCopy::copy_entry(int from, int to, const std::string& name, const std::string& path,
                           int level) {
     std::optional<struct stat> found = sys::find_stat(from, name);
@@ -184,9 +218,8 @@ void TreeCopy::copy_entry(int from, int to, const std::string& name, const std::
     }
     if (S_ISLNK(found->st_mode)) {
         require(::symlinkat(sys::read_link(from, name).c_str(), to, name.c_str()), path);
-    } else {
-        require(::mknodat(to, name.c_str(), (found->st_mode & S_IFMT) | 0600U, found->st_rdev),
-                path);
+    } else if (!copy_node(to, name, *found, path)) {
+        return;
     }
     require(::fchownat(to, name.c_str(), found->st_uid, found->st_gid, AT_SYMLINK_NOFOLLOW), path);
     if (!S_ISLNK(found->st_mode)) {
@@ -233,9 +266,8 @@ void copy_up(int covered, int tree, const plan::MountStep& step,
     TreeCopy copy(from.get());
     copy.copy_directory(from.get(), to.get(), step.destination, 0);
     copy_top(copy, from, to, std::get<plan::NewFilesystem>(step.what), step.destination);
-    if (!copy.not_kept().empty()) {
-        degraded.push_back({step.name + " " + step.destination,
-                            "tmpfs does not take the extended attribute " + copy.not_kept()});
+    for (std::string& loss : copy.losses()) {
+        degraded.push_back({step.name + " " + step.destination, std::move(loss)});
     }
 }
 

@@ -83,7 +83,7 @@ void unshare_namespaces(std::uint64_t clone_flags) {
         return;
     }
     int saved = errno;
-    throw_system(saved, "unshare: make new namespaces (" + names_of(clone_flags) + ")" +
+    throw_system(saved, "make new namespaces (" + names_of(clone_flags) + ")" +
                             describe_refusal(SYS_unshare, saved));
 }
 

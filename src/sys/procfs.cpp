@@ -40,16 +40,20 @@ std::optional<ProcessStat> parse_process_stat(const std::string& text) {
         split(std::string_view(text).substr(end_of_name + 2), ' ');
     constexpr std::size_t threads_field = 17; // field 20, and the first here is field 3
     constexpr std::size_t start_time_field = 19;
+    constexpr std::size_t user_time_field = 11;
+    constexpr std::size_t system_time_field = 12;
     if (fields.size() <= start_time_field || fields[0].size() != 1) {
         return std::nullopt;
     }
     std::optional<std::uint64_t> pid = parse_unsigned(text.substr(0, text.find(' ')), INT32_MAX);
     std::optional<std::uint64_t> threads = parse_unsigned(fields[threads_field], INT32_MAX);
     std::optional<std::uint64_t> start = parse_unsigned(fields[start_time_field], UINT64_MAX);
-    if (!pid || !threads || !start) {
+    std::optional<std::uint64_t> user = parse_unsigned(fields[user_time_field], INT64_MAX);
+    std::optional<std::uint64_t> system = parse_unsigned(fields[system_time_field], INT64_MAX);
+    if (!pid || !threads || !start || !user || !system) {
         return std::nullopt;
     }
-    return ProcessStat{static_cast<pid_t>(*pid), fields[0][0], *threads, *start};
+    return ProcessStat{static_cast<pid_t>(*pid), fields[0][0], *threads, *start, *user + *system};
 }
 
 namespace {

@@ -425,6 +425,25 @@ def test_tmpcopyup_keeps_owners_devices_and_extended_attributes(box):
     assert os.stat(f"/proc/{container.pid}/root/data/null").st_rdev == os.makedev(1, 3)
 
 
+def with_a_device(config, bundle):
+    bundle.directory("data")
+    bundle.file("data/file", "kept\n")
+    os.mknod(os.path.join(bundle.rootfs, "data/null"), 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    config["mounts"].append(add("/data", "tmpfs", "tmpfs", "tmpcopyup"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a device node in the image")
+@pytest.mark.modes("user", "userns-root")
+def test_tmpcopyup_leaves_device_nodes_out_in_a_user_namespace_and_says_so(box):
+    container = box.start("pause", edit=with_a_device)
+    assert os.listdir(f"/proc/{container.pid}/root/data") == ["file"]
+    said = json.dumps(box.state(container.id))
+    assert "the device node /data/null is left out" in said and "bind mount" in said
+    strict = box.bundle("pause", edit=with_a_device)
+    box.fails("create", "--bundle", strict.path, box.new_id(), options=["--strict"],
+              says="/data/null")
+
+
 def test_tmpcopyup_does_not_enter_other_mounts(box):
     def edit(config, bundle):
         bundle.file("data/file", "kept\n")

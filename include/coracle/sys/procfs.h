@@ -20,6 +20,7 @@ struct ProcessStat {
     char state = '?';             ///< R, S, D, Z, X, ...
     std::uint64_t threads = 0;    ///< field 20
     std::uint64_t start_time = 0; ///< clock ticks since boot, field 22
+    std::uint64_t cpu_time = 0;   ///< clock ticks it has run, fields 14 and 15
 };
 /// Nothing if there is no such process. Source: proc(5), proc_pid_stat(5).
 /// Throws: system.

@@ -35,7 +35,7 @@ TEST_CASE("channel: a long plan comes over in fragments, its fd once", "[channel
                                    max_fragment_bytes + 1, std::size_t{1} << 20}) {
         INFO(size);
         const plan::InitPlan plan = long_plan(size);
-        Forked sender([&] {
+        Forked sender([&, &left = left] {
             ParentEnd end(sys::duplicate(left.get()));
             end.send_plan(plan, pipe.writer.get());
         });
@@ -144,7 +144,7 @@ TEST_CASE("channel: the end of the peer, between messages and within one", "[cha
 TEST_CASE("channel: a child whose parent is gone ends without a word", "[channel]") {
     auto [left, right] = sys::make_packet_pair();
     left.reset();
-    Forked child([&] {
+    Forked child([&right = right] {
         ChildEnd end(Fd(right.release()));
         (void)end.require<Start>();
         ::_exit(42);
@@ -185,7 +185,7 @@ TEST_CASE("channel: packets that are no message are errors", "[channel]") {
 
 TEST_CASE("channel: fragments without an end are cut off", "[channel]") {
     auto [left, right] = sys::make_packet_pair();
-    Forked flood([&] {
+    Forked flood([&left = left, &right = right] {
         left.reset(); // or it would be its own peer
         const std::vector<std::uint8_t> fragment(max_fragment_bytes + 1, 1);
         while (sys::try_send_packet(right.get(), fragment, {}) == 0) {

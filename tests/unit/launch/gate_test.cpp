@@ -152,7 +152,7 @@ TEST_CASE("id map: one line a mapping, in the order of the kernel's columns", "[
 
 TEST_CASE("id map: own ids are written without privilege, once", "[launch]") {
     auto [ours, theirs] = sys::make_packet_pair();
-    Forked child([&] {
+    Forked child([&ours = ours, &theirs = theirs] {
         ours.reset();
         if (::unshare(CLONE_NEWUSER) != 0) {
             ::_exit(1);

@@ -241,5 +241,5 @@ TEST_CASE("namespaces: a loopback that is up, a limit that is met", "[sys]") {
                              sys::unshare_namespaces(CLONE_NEWUTS);
                              return "made";
                          }),
-                         "error: unshare: make new namespaces (uts): No space left on device");
+                         "error: make new namespaces (uts): No space left on device");
 }

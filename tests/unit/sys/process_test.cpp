@@ -15,7 +15,7 @@ using sys::Fd;
 namespace {
 
 std::string stat_text(const std::string& name, const std::string& state, const std::string& start) {
-    return "17 (" + name + ") " + state + " 1 17 17 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 " +
+    return "17 (" + name + ") " + state + " 1 17 17 0 -1 4194560 1 0 0 0 7 5 0 0 20 0 1 0 " +
            start + " 2195456 170 18446744073709551615 1 1 0 0 0 0\n";
 }
 
@@ -46,6 +46,7 @@ TEST_CASE("process stat: a name may hold anything", "[sys]") {
         REQUIRE(stat);
         CHECK(stat->state == 'Z');
         CHECK(stat->start_time == 4242);
+        CHECK(stat->cpu_time == 12);
     }
     CHECK(sys::parse_process_stat(stat_text("a", "R", "18446744073709551615"))->start_time ==
           UINT64_MAX);

@@ -65,7 +65,7 @@ TEST_CASE("packets: one that is too long is an error, and its fds are closed", "
     const std::vector<int> fds{pipe.writer.get()};
     REQUIRE(sys::try_send_packet(left.get(), bytes(11), fds) == 0);
     pipe.writer.reset();
-    const Error error = error_of([&] { (void)sys::receive_packet(right.get(), 10); });
+    const Error error = error_of([&right = right] { (void)sys::receive_packet(right.get(), 10); });
     CHECK(error.kind() == ErrorKind::internal);
     char byte = 0;
     CHECK(::read(pipe.reader.get(), &byte, 1) == 0); // the last writer is gone
