@@ -19,18 +19,23 @@ import json
 import os
 import random
 import re
+import select
+import socket
+import subprocess
 import sys
-import tempfile
 from collections import Counter
 
+import attacks
 import bundles
 import harness
+import id_ranges
 import kill_points
 import residue
 from facts import Facts, Mount
 
-VERBS = ("create", "start", "run", "run with a terminal", "run with the host's pids", "state",
-         "kill", "delete", "delete --force")
+VERBS = ("create", "create with ranges", "create with joined namespaces",
+         "create with a console socket", "start", "run", "run with a terminal",
+         "run with the host's pids", "state", "kill", "delete", "delete --force")
 ERRNOS = ("EINTR", "EAGAIN", "ENOMEM", "EPERM", "EIO", "ENOSPC", "EMFILE", "EBUSY")
 # They cannot fail, and the C library does not look. What brk(2) returns is never an errno.
 INFALLIBLE = {"brk", "exit", "exit_group", "rt_sigreturn", "getpid", "gettid", "getppid", "getuid",
@@ -69,6 +74,34 @@ def enrich(config, bundle):
     linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "77"}
     linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
         {"names": ["swapon", "swapoff"], "action": "SCMP_ACT_ERRNO"}]}
+
+
+def use_ranges(config, bundle):
+    """Ids that newuidmap and newgidmap map, for who is not root."""
+    if not any(n["type"] == "user" for n in config["linux"]["namespaces"]):
+        config["linux"]["namespaces"].append({"type": "user"})
+    id_ranges.use_range([[0, id_ranges.FIRST, id_ranges.COUNT]])(config, bundle)
+
+
+def hold_namespaces(box):
+    """The pid of a process of the box's user with namespaces of its own; it ends with the box."""
+    user = ["--map-root-user"] if box.uid is not None else []
+    become = box.runtime.prefix[len(harness.WRAPPER):-1]
+    process = subprocess.Popen([*become, "unshare", *user, "--net", "--ipc", "sleep", "infinity"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    box.helpers.append(process)
+    own = os.readlink("/proc/self/ns/ipc")
+    assert harness.eventually(lambda: os.readlink(f"/proc/{process.pid}/ns/ipc") != own)
+    return process.pid
+
+
+def join_namespaces(config, pid):
+    for entry in config["linux"]["namespaces"]:
+        if entry["type"] in ("user", "network", "ipc"):
+            name = {"network": "net"}.get(entry["type"], entry["type"])
+            entry["path"] = f"/proc/{pid}/ns/{name}"
+    for key in ("uidMappings", "gidMappings", "sysctl"):
+        config["linux"].pop(key, None)
 
 
 def comparable_facts(text, host):
@@ -117,10 +150,20 @@ class Study(kill_points.Study):
     def __init__(self, box, verb):
         super().__init__(box, verb.split(" with ")[0])
         self.terminal = "terminal" in verb
+        self.console = os.path.join(box.dir, "console.sock") if "console" in verb else None
+        self.listener = None
+        holder = hold_namespaces(box) if "joined" in verb else None
+        if "ranges" in verb and box.mode == "user":
+            lines = f"{{name}}:{id_ranges.FIRST}:{id_ranges.COUNT}\n"
+            self.wrap = id_ranges.Host(box, lines).wrap
 
         def edit(config, bundle):
             enrich(config, bundle)
-            config["process"]["terminal"] = self.terminal
+            config["process"]["terminal"] = self.terminal or self.console is not None
+            if holder:
+                join_namespaces(config, holder)
+            if "ranges" in verb:
+                use_ranges(config, bundle)
             if "pids" in verb:
                 bundles.drop_namespace(config, "pid")
             if "pids" in verb and box.mode == "user":  # who may not mount another procfs then
@@ -137,10 +180,40 @@ class Study(kill_points.Study):
         self.failed = 0
         self.succeeded = 0
 
+    def _args(self):
+        extra = ["--console-socket", self.console] if self.console else []
+        verb, *rest = super()._args()
+        return [verb, *extra, *rest]
+
     def _prepare(self):
+        if self.console:
+            self._listen()
         super()._prepare()
         if self.verb == "start":
             self.program_out = self.prepared.out_path
+
+    def _listen(self):
+        if self.listener:
+            self.listener.close()
+            os.unlink(self.console)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(self.console)
+        self.box.give(self.console)
+        self.listener.listen()
+
+    def _read_terminal(self):
+        """The first line on the terminal whose other end came over the console socket."""
+        master = attacks.receive_terminal(self.listener)
+        assert master is not None, "no terminal came over the console socket"
+        text = b""
+        try:
+            while b"\n" not in text and select.select([master], [], [], 3)[0]:
+                text += os.read(master, 65536)
+        except OSError:
+            pass
+        finally:
+            os.close(master)
+        return text.decode(errors="replace")
 
     def _read(self, path):
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -149,8 +222,9 @@ class Study(kill_points.Study):
     def _facts(self):
         """What the container's program says once it is there, or nothing."""
         path = self.program_out if self.verb == "start" else self.traced_out
+        read = self._read_terminal if self.console else lambda: self._read(path)
         line = harness.eventually(
-            lambda: [part for part in self._read(path).splitlines(True)
+            lambda: [part for part in read().splitlines(True)
                      if part.startswith("{") and part.endswith("\n")], 3)
         return comparable_facts(line[0], self.host) if line else {}
 

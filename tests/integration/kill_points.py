@@ -24,6 +24,8 @@ INJECT = os.path.abspath(os.environ.get(
     "CORACLE_INJECT", os.path.join(os.path.dirname(harness.GUEST), "coracle-inject")))
 VERBS = ("create", "start", "run", "kill", "delete", "delete --force")
 TIME = 10.0
+# Programs of the host that the runtime runs: what befalls them is theirs to say.
+OTHERS = {"newuidmap", "newgidmap", "getent", "getsubids"}
 
 
 def system_call_names():
@@ -68,6 +70,7 @@ class Study:
         self.watched = None
         self.reached = None  # the number of the system call that the tracer has come to
         self.missed = 0
+        self.wrap = []  # what stands before the runtime's command line
         self.traced_out = os.path.join(box.dir, f"traced-{self.id}.out")
         self.traced_err = os.path.join(box.dir, f"traced-{self.id}.err")
 
@@ -96,7 +99,7 @@ class Study:
         """Runs the verb under the tracer; for start the waiting init is traced too, by root."""
         runtime = self.box.runtime
         other = [str(self.watched)] if self.verb == "start" and os.geteuid() == 0 else []
-        command = [INJECT, *how, *other, "--", *runtime.argv(*self._args())]
+        command = [INJECT, *how, *other, "--", *self.wrap, *runtime.argv(*self._args())]
         for path in (self.traced_out, self.traced_err):
             if os.path.exists(path):
                 os.unlink(path)  # an earlier container may still write into it
@@ -123,16 +126,18 @@ class Study:
         os.chmod(path, 0o666)
         rc = self._traced("count", path)
         assert rc == 0, f"{self.verb} failed under the tracer: {rc}"
-        names, found, loading = system_call_names(), [], set()
+        names, found, loading, others = system_call_names(), [], set(), set()
         program = os.path.basename(self.box.runtime.path)
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 role, second, rest = line.rstrip("\n").split(" ", 2)
                 if second == "exec":
                     loading.add(role)
+                    if os.path.basename(rest) in OTHERS:
+                        others.add(role)
                     if role == "0" and os.path.basename(rest) == program:
                         found = []  # what came before was setpriv or the like
-                else:
+                elif role not in others:
                     if names.get(int(rest)) == "fcntl":  # each program's first own call
                         loading.discard(role)
                     found.append(Point(role, second, rest, names, role in loading))
