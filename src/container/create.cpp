@@ -2,6 +2,7 @@
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
 #include "coracle/host/id_ranges.h"
+#include "coracle/host/security_modules.h"
 #include "coracle/sys/fd.h"
 #include "coracle/sys/procfs.h"
 #include "creation_private.h"
@@ -54,6 +55,9 @@ host::Facts detect_facts(const spec::Config& config, int proc_fd) {
     host::Facts facts = host::detect_facts(proc_fd);
     if (plan::needs_id_ranges(config, facts)) {
         facts.id_ranges = host::detect_id_ranges(facts.euid);
+    }
+    if (plan::needs_security_modules(config)) {
+        facts.security_modules = host::detect_security_modules(proc_fd);
     }
     return facts;
 }

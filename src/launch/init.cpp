@@ -3,6 +3,7 @@
 #include "channel_private.h"
 #include "coracle/base/exception.h"
 #include "coracle/rootfs/rootfs.h"
+#include "coracle/security/process_attributes.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
 #include "coracle/sys/namespace.h"
@@ -59,24 +60,28 @@ void receive_plan(Work& work) {
     }
 }
 
-/// Through the host's /proc, while it is still the one in sight: /proc/sys shows the namespaces of
-/// who opens it.
-void write_kernel_settings(const plan::InitPlan& plan) {
-    if (plan.sysctls.empty() && !plan.process.oom_score_adj) {
-        return;
-    }
-    Fd proc = sys::open_proc();
-    if (plan.process.oom_score_adj) {
-        sys::write_file(proc.get(), "self/oom_score_adj",
-                        std::to_string(*plan.process.oom_score_adj));
-    }
-    // An instance of our own, if it can be had: an outer container's /proc/sys is read-only.
+/// A procfs that nothing can be mounted over: an instance of our own, attached nowhere. Where the
+/// kernel refuses one (another user namespace owns the pid namespace, an outer container's /proc is
+/// masked) the host's, as long as nothing of the container is in sight. CVE-2025-52881.
+Fd open_safe_proc() {
     Fd own;
     std::string detail;
-    if (!plan.sysctls.empty() &&
-        sys::try_make_filesystem({"proc", "proc", {}, 0, 0}, own, detail) == 0) {
-        proc = std::move(own);
+    int errnum = sys::try_make_filesystem({"proc", "proc", {}, 0, 0}, own, detail);
+    return errnum == 0 ? std::move(own) : sys::open_proc();
+}
+
+/// /proc/sys shows the namespaces of who opens it.
+void write_kernel_settings(const plan::InitPlan& plan) {
+    const plan::ProcessPlan& process = plan.process;
+    bool labels = !process.apparmor_change.empty() || !process.selinux_label.empty();
+    if (plan.sysctls.empty() && !process.oom_score_adj && !labels) {
+        return;
     }
+    Fd proc = open_safe_proc();
+    if (process.oom_score_adj) {
+        sys::write_file(proc.get(), "self/oom_score_adj", std::to_string(*process.oom_score_adj));
+    }
+    security::apply_labels(process, proc.get());
     for (const auto& [key, value] : plan.sysctls) {
         Fd file;
         int errnum =

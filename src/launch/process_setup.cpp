@@ -4,6 +4,7 @@
 #include "coracle/base/passwd.h"
 #include "coracle/base/text.h"
 #include "coracle/security/capabilities.h"
+#include "coracle/security/process_attributes.h"
 #include "coracle/security/process_limits.h"
 #include "coracle/sys/access.h"
 #include "coracle/sys/file.h"
@@ -177,6 +178,7 @@ void set_up_process(const plan::ProcessPlan& process, sys::Dumpable dumpable,
         give_streams_to(process.uid);
     }
     security::apply_rlimits(make_early_rlimits(process.rlimits));
+    security::apply_process_attributes(process); // before the privilege to do so goes
     // A directory that only the container's root may enter, or one that only its user may.
     int early = try_change_directory(process.cwd);
     change_identity(process, degraded);

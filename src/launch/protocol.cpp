@@ -56,12 +56,26 @@ void fields(A& a, Of<A, RlimitPlan>& v) {
     launch::transfer_all(a, v.resource, v.soft, v.hard);
 }
 template <class A>
+void fields(A& a, Of<A, SchedulerPlan>& v) {
+    launch::transfer_all(a, v.policy, v.flags, v.nice, v.priority, v.runtime, v.deadline, v.period);
+}
+template <class A>
+void fields(A& a, Of<A, IoPriorityPlan>& v) {
+    launch::transfer_all(a, v.io_class, v.level);
+}
+template <class A>
+void fields(A& a, Of<A, MemoryPolicyPlan>& v) {
+    launch::transfer_all(a, v.mode, v.nodes);
+}
+template <class A>
 void fields(A& a, Of<A, ProcessPlan>& v) {
     launch::transfer_enum(a, v.groups_method, GroupsMethod::set_if_allowed);
     launch::transfer_all(a, v.terminal, v.terminal_height, v.terminal_width, v.args, v.env, v.cwd,
                          v.set_home, v.uid, v.gid, v.groups, v.umask, v.no_new_privileges,
-                         v.capabilities, v.last_capability, v.rlimits, v.oom_score_adj,
-                         v.ignored_signals, v.preserve_fds, v.has_filter, v.filter_flags);
+                         v.capabilities, v.last_capability, v.rlimits, v.oom_score_adj, v.scheduler,
+                         v.io_priority, v.personality, v.memory_policy, v.apparmor_change,
+                         v.selinux_label, v.ignored_signals, v.preserve_fds, v.has_filter,
+                         v.filter_flags);
 }
 template <class A>
 void fields(A& a, Of<A, InitPlan>& v) {

@@ -1,6 +1,7 @@
 #include "coracle/plan/make_launch_plan.h"
 
 #include "coracle/base/text.h"
+#include "describe_private.h"
 
 #include <array>
 #include <fmt/format.h>
@@ -78,23 +79,6 @@ std::string name_attribute_change(const char* label, const AttributeChange& chan
         text += fmt::format(" {}clear={}", label, name_attributes(change.clear));
     }
     return text;
-}
-
-std::string name_capabilities(std::uint64_t mask) {
-    std::string text;
-    for (int number = 0; number < 64; ++number) {
-        if ((mask >> static_cast<unsigned>(number) & 1U) == 0) {
-            continue;
-        }
-        text += text.empty() ? "" : ",";
-        text += number < capability_count() ? std::string(capability_name(number))
-                                            : std::to_string(number);
-    }
-    return text.empty() ? "none" : text;
-}
-
-std::string quote(const std::string& text) {
-    return '"' + escape_json(text) + '"';
 }
 
 std::string describe_bind(const BindMount& bind) {
@@ -239,58 +223,6 @@ void describe_rootfs(const RootfsPlan& rootfs, std::string& out) {
     }
 }
 
-void describe_capability_sets(const std::optional<CapabilityPlan>& sets, std::string& out) {
-    CapabilityPlan plan = sets.value_or(CapabilityPlan{});
-    out += fmt::format("capabilities:\n  bounding: {}\n  effective: {}\n  inheritable: {}\n"
-                       "  permitted: {}\n  ambient: {}\n",
-                       name_capabilities(plan.bounding), name_capabilities(plan.effective),
-                       name_capabilities(plan.inheritable), name_capabilities(plan.permitted),
-                       name_capabilities(plan.ambient));
-}
-
-std::string name_limit(std::uint64_t value) {
-    return value == UINT64_MAX ? "unlimited" : std::to_string(value);
-}
-
-std::string describe_groups(const ProcessPlan& process) {
-    if (process.groups_method == GroupsMethod::keep) {
-        return "kept";
-    }
-    std::string text;
-    for (std::uint32_t gid : process.groups) {
-        text += fmt::format("{}{}", text.empty() ? "" : ",", gid);
-    }
-    return text.empty() ? "none" : text;
-}
-
-void describe_process(const ProcessPlan& process, std::string& out) {
-    out += "process:\n  args:";
-    for (const std::string& arg : process.args) {
-        out += ' ' + quote(arg);
-    }
-    // Names only: a value may be a secret.
-    out += "\n  env:";
-    for (const std::string& entry : process.env) {
-        out += ' ' + printable(entry.substr(0, entry.find('=')));
-    }
-    out += fmt::format("{}\n  cwd: {}\n", process.set_home ? " HOME (from /etc/passwd)" : "",
-                       quote(process.cwd));
-    out += fmt::format("  user: {}:{} groups {} umask {:04o}\n", process.uid, process.gid,
-                       describe_groups(process), process.umask);
-    out += fmt::format("  terminal: {}\n  no_new_privs: {}\n", process.terminal ? "yes" : "no",
-                       process.no_new_privileges ? "yes" : "no");
-    for (const RlimitPlan& limit : process.rlimits) {
-        out += fmt::format("  {}: soft {} hard {}\n", rlimit_name(limit.resource),
-                           name_limit(limit.soft), name_limit(limit.hard));
-    }
-    if (process.oom_score_adj) {
-        out += fmt::format("  oom_score_adj: {}\n", *process.oom_score_adj);
-    }
-    if (process.preserve_fds > 0) {
-        out += fmt::format("  fds passed on: 3 to {}\n", 2 + process.preserve_fds);
-    }
-}
-
 void describe_seccomp(const LaunchPlan& plan, std::string& out) {
     if (!plan.seccomp) {
         out += "seccomp: none\n";
@@ -335,7 +267,6 @@ std::string describe(const LaunchPlan& plan) {
     describe_sources(plan.mount_sources, out);
     describe_rootfs(plan.init.rootfs, out);
     describe_process(plan.init.process, out);
-    describe_capability_sets(plan.init.process.capabilities, out);
     describe_seccomp(plan, out);
     if (plan.degradations.empty()) {
         out += "degradations: none\n";

@@ -143,6 +143,23 @@ bool is_read_only_by_mount(const std::string& type) {
     return std::find(types.begin(), types.end(), type) != types.end();
 }
 
+/// The kernel takes a label for the whole of these only; of proc, sysfs and cgroup2 the policy says
+/// what each file is. Source: mount(8), context=.
+void add_label(const Inputs& inputs, NewFilesystem& filesystem) {
+    constexpr std::array<std::string_view, 4> labelled_by_policy{"cgroup2", "mqueue", "proc",
+                                                                 "sysfs"};
+    const std::string& label = inputs.linux_.mount_label;
+    bool has_own =
+        std::any_of(filesystem.data.begin(), filesystem.data.end(), [](const std::string& option) {
+            return option.find("context=") != std::string::npos;
+        });
+    bool fixed = std::find(labelled_by_policy.begin(), labelled_by_policy.end(), filesystem.type) !=
+                 labelled_by_policy.end();
+    if (!label.empty() && !has_own && !fixed) {
+        filesystem.data.push_back("context=" + label);
+    }
+}
+
 NewFilesystem make_filesystem(const spec::Mount& mount, const MountOptions& options,
                               const AttributeChange& attributes, const std::string& pointer) {
     if (mount.type.empty()) {
@@ -270,6 +287,7 @@ MountStep make_mount_step(const Inputs& inputs, LaunchPlan& plan, const RootfsPl
     step.attributes = fold(options);
     step.recursive_attributes = {};
     NewFilesystem filesystem = make_filesystem(mount, options, step.attributes, pointer);
+    add_label(inputs, filesystem);
     step.no_symlinks = filesystem.type == "proc" || filesystem.type == "sysfs";
     if (plan.id_map.method != IdMapMethod::none) {
         require_mapped_ids(options, plan.id_map, pointer);

@@ -42,6 +42,11 @@ void add_devices(const Inputs& inputs, LaunchPlan& plan, RootfsPlan& rootfs);
 make_mount_sources(const Inputs& inputs, const LaunchPlan& plan, const RootfsPlan& rootfs);
 
 [[nodiscard]] ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan);
+/// Scheduling, memory policy, execution domain and labels of `process`.
+void plan_attributes(const Inputs& inputs, const spec::Process& config, LaunchPlan& plan,
+                     ProcessPlan& process);
+/// Throws unsupported where there is no SELinux for the label of the member at `pointer`.
+void require_selinux(const Inputs& inputs, const char* pointer, const std::string& label);
 [[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] SeccompPlan make_seccomp(const spec::Seccomp& seccomp);
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> make_sysctls(const Inputs& inputs,

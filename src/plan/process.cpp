@@ -156,6 +156,7 @@ ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan) {
     process.last_capability = inputs.facts.last_capability;
     process.rlimits = make_rlimits(config.rlimits);
     plan_oom_score(inputs, config, plan, process);
+    plan_attributes(inputs, config, plan, process);
     process.ignored_signals = inputs.facts.ignored_signals;
     process.preserve_fds = inputs.options.preserve_fds + inputs.options.listen_fds;
     return process;

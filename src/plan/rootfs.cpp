@@ -88,6 +88,9 @@ void delay_read_only(const Inputs& inputs, RootfsPlan& rootfs) {
 
 RootfsPlan make_rootfs(const Inputs& inputs, LaunchPlan& plan) {
     require_root_path(inputs);
+    if (!inputs.linux_.mount_label.empty()) {
+        require_selinux(inputs, "/linux/mountLabel", inputs.linux_.mount_label);
+    }
     RootfsPlan rootfs;
     rootfs.path = absolute_root(inputs);
     rootfs.readonly = inputs.config.root->readonly;

@@ -152,9 +152,51 @@ Personality parse_personality(const View& view) {
     return personality;
 }
 
-bool parse_presence(const View& view) {
-    view.require_kind(Kind::object);
-    return !view.is_empty_container();
+MemoryPolicy parse_memory_policy(const View& view) {
+    MemoryPolicy policy;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "mode") {
+            policy.mode = value.as_string();
+        } else if (key == "nodes") {
+            policy.nodes = value.as_string();
+        } else if (key == "flags") {
+            policy.flags = value.as_strings();
+        }
+    });
+    view.require_member("mode");
+    return policy;
+}
+
+/// enableCMT and enableMBM, which 1.3.0 has removed, are keys like any unknown one.
+IntelRdt parse_intel_rdt(const View& view) {
+    IntelRdt rdt;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "closID") {
+            rdt.clos_id = value.as_string();
+        } else if (key == "l3CacheSchema") {
+            rdt.l3_cache_schema = value.as_string();
+        } else if (key == "memBwSchema") {
+            rdt.mem_bw_schema = value.as_string();
+        } else if (key == "schemata") {
+            rdt.schemata = value.as_strings();
+        } else if (key == "enableMonitoring") {
+            rdt.enable_monitoring = value.as_bool();
+        }
+    });
+    return rdt;
+}
+
+std::map<std::string, NetDevice> parse_net_devices(const View& view) {
+    std::map<std::string, NetDevice> devices;
+    view.for_each_member([&](std::string_view host_name, const View& device) {
+        NetDevice& made = devices[std::string(host_name)];
+        device.for_each_member([&](std::string_view key, const View& value) {
+            if (key == "name") {
+                made.name = value.as_string();
+            }
+        });
+    });
+    return devices;
 }
 
 /// Members about what the container may touch; other keys are ignored.
@@ -172,11 +214,11 @@ void parse_restriction(Linux& result, std::string_view key, const View& value) {
     } else if (key == "personality") {
         result.personality = parse_personality(value);
     } else if (key == "intelRdt") {
-        result.has_intel_rdt = parse_presence(value);
+        result.intel_rdt = parse_intel_rdt(value);
     } else if (key == "memoryPolicy") {
-        result.has_memory_policy = parse_presence(value);
+        result.memory_policy = parse_memory_policy(value);
     } else if (key == "netDevices") {
-        result.has_net_devices = parse_presence(value);
+        result.net_devices = parse_net_devices(value);
     }
 }
 

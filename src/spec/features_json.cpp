@@ -55,8 +55,8 @@ void write_linux(json::Writer& writer, const BuildFeatures& build) {
     writer.key("capabilities").strings(build.capabilities);
     write_cgroup(writer);
     write_seccomp(writer);
-    write_switch(writer, "apparmor", false);
-    write_switch(writer, "selinux", false);
+    write_switch(writer, "apparmor", true);
+    write_switch(writer, "selinux", true);
     write_switch(writer, "intelRdt", false);
     writer.key("mountExtensions").begin_object();
     write_switch(writer, "idmap", true);

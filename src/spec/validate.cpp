@@ -151,6 +151,12 @@ void require_absolute(const std::string& pointer, std::string_view path) {
     }
 }
 
+void require_one_line(const std::string& pointer, std::string_view text) {
+    if (text.find_first_of(std::string_view("\n\0", 2)) != std::string_view::npos) {
+        refuse(pointer, "contains a newline or a NUL");
+    }
+}
+
 void require_environment(const std::string& pointer, const std::vector<std::string>& env) {
     for (std::size_t i = 0; i < env.size(); ++i) {
         const std::size_t equals = env[i].find('=');

@@ -1,7 +1,9 @@
 #include "spec/validate_private.h"
 
 #include "coracle/base/names.h"
+#include "coracle/base/number_list.h"
 #include "coracle/base/text.h"
+#include "coracle/spec/process_names.h"
 
 #include <algorithm>
 
@@ -151,6 +153,102 @@ void validate_cgroups_path(const std::string& path) {
     }
 }
 
+/// Source: runtime-spec config-linux.md#memory-policy; set_mempolicy(2).
+void validate_memory_policy(const MemoryPolicy& policy) {
+    constexpr std::uint32_t highest_node = 1023; // the kernel's NODES_SHIFT is 10 at most
+    const std::string pointer = "/linux/memoryPolicy";
+    require_word(pointer + "/mode", policy.mode, names_of(memory_policy_modes()));
+    for (std::size_t i = 0; i < policy.flags.size(); ++i) {
+        require_word(element(pointer + "/flags", i), policy.flags[i],
+                     names_of(memory_policy_flags()));
+    }
+    const auto has_flag = [&](const char* name) {
+        return std::find(policy.flags.begin(), policy.flags.end(), name) != policy.flags.end();
+    };
+    if (has_flag("MPOL_F_STATIC_NODES") && has_flag("MPOL_F_RELATIVE_NODES")) {
+        refuse(pointer + "/flags",
+               "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other");
+    }
+    const std::optional<std::vector<std::uint64_t>> nodes =
+        parse_number_list(policy.nodes, highest_node);
+    if (!nodes) {
+        refuse(pointer + "/nodes",
+               quote(policy.nodes) + " is not a list of memory nodes such as \"0-3,7\"");
+    }
+    const bool takes_none = policy.mode == "MPOL_DEFAULT" || policy.mode == "MPOL_LOCAL";
+    if (takes_none && !nodes->empty()) {
+        refuse(pointer + "/nodes", "must be empty with " + policy.mode);
+    }
+    if (!takes_none && policy.mode != "MPOL_PREFERRED" && nodes->empty()) {
+        refuse(pointer + "/nodes", "is empty, but " + policy.mode + " needs a node");
+    }
+}
+
+/// Source: runtime-spec config-linux.md#intelrdt.
+void validate_intel_rdt(const IntelRdt& rdt) {
+    const std::string pointer = "/linux/intelRdt";
+    const bool names_a_directory = rdt.clos_id.empty() || rdt.clos_id == "/" ||
+                                   (is_path_component(rdt.clos_id) && rdt.clos_id != "info" &&
+                                    rdt.clos_id != "mon_groups" && rdt.clos_id != "mon_data");
+    require_one_line(pointer + "/closID", rdt.clos_id);
+    if (!names_a_directory) {
+        refuse(pointer + "/closID", quote(rdt.clos_id) + " is not the name of one directory of "
+                                                         "resctrl, nor \"/\"");
+    }
+    require_one_line(pointer + "/l3CacheSchema", rdt.l3_cache_schema);
+    require_one_line(pointer + "/memBwSchema", rdt.mem_bw_schema);
+    if (!rdt.mem_bw_schema.empty() && rdt.mem_bw_schema.rfind("MB:", 0) != 0) {
+        refuse(pointer + "/memBwSchema", quote(rdt.mem_bw_schema) + " does not begin with \"MB:\"");
+    }
+    for (std::size_t i = 0; i < rdt.schemata.size(); ++i) {
+        require_one_line(element(pointer + "/schemata", i), rdt.schemata[i]);
+    }
+}
+
+/// The kernel's dev_valid_name, and "%d" once at most. Source: runtime-spec
+/// config-linux.md#network-devices; net/core/dev.c.
+bool is_device_name(std::string_view name) noexcept {
+    constexpr std::size_t longest = 15; // IFNAMSIZ - 1
+    const std::size_t percent = name.find('%');
+    const bool one_number =
+        percent == std::string_view::npos ||
+        (name.substr(percent, 2) == "%d" && name.find('%', percent + 1) == std::string_view::npos);
+    return is_path_component(name) && name.size() <= longest && one_number &&
+           name.find_first_of(": \t\n\v\f\r") == std::string_view::npos;
+}
+
+void validate_net_devices(const Linux& config) {
+    const std::string pointer = "/linux/netDevices/";
+    std::vector<std::string_view> inside;
+    if (!config.net_devices.empty() && find_namespace(config, "network") == nullptr) {
+        refuse("/linux/netDevices", "needs a network namespace; add one to /linux/namespaces");
+    }
+    for (const auto& [host_name, device] : config.net_devices) {
+        const std::string& name = device.name.empty() ? host_name : device.name;
+        if (!is_device_name(host_name) || host_name.find('%') != std::string::npos) {
+            refuse("/linux/netDevices", quote(host_name) + " is not the name of a network device");
+        }
+        if (!is_device_name(name)) {
+            refuse(pointer + host_name + "/name",
+                   quote(name) + " is not a name that a network device can have");
+        }
+        if (name.find('%') == std::string::npos && contains(inside, name)) {
+            refuse(pointer + host_name + "/name", quote(name) + " is given twice");
+        }
+        inside.push_back(name);
+    }
+}
+
+/// Source: runtime-spec config-linux.md#personality: "Currently no flag values are supported".
+void validate_personality(const Personality& personality) {
+    require_word("/linux/personality/domain", personality.domain, names_of(personality_domains()));
+    if (!personality.flags.empty()) {
+        refuse("/linux/personality/flags",
+               quote(personality.flags.front()) +
+                   " is not known: the runtime-spec has no flags; leave them out");
+    }
+}
+
 } // namespace
 
 void validate_linux(const Linux& linux_section) {
@@ -174,11 +272,17 @@ void validate_linux(const Linux& linux_section) {
     }
     validate_paths("/linux/maskedPaths", linux_section.masked_paths);
     validate_paths("/linux/readonlyPaths", linux_section.readonly_paths);
-    // Source: runtime-spec config-linux.md#personality.
+    require_one_line("/linux/mountLabel", linux_section.mount_label);
     if (linux_section.personality) {
-        require_word("/linux/personality/domain", linux_section.personality->domain,
-                     {"LINUX", "LINUX32"});
+        validate_personality(*linux_section.personality);
     }
+    if (linux_section.memory_policy) {
+        validate_memory_policy(*linux_section.memory_policy);
+    }
+    if (linux_section.intel_rdt) {
+        validate_intel_rdt(*linux_section.intel_rdt);
+    }
+    validate_net_devices(linux_section);
 }
 
 } // namespace coracle::spec

@@ -34,6 +34,8 @@ void require_word(const std::string& pointer, std::string_view word,
                   const std::vector<std::string_view>& words);
 /// Refuses a path that does not start with '/'.
 void require_absolute(const std::string& pointer, std::string_view path);
+/// Refuses a text that would be more than one line for the kernel.
+void require_one_line(const std::string& pointer, std::string_view text);
 /// Refuses an entry that is not NAME=VALUE; the text never shows the value.
 void require_environment(const std::string& pointer, const std::vector<std::string>& env);
 /// Refuses a mapping that is empty, leaves 32 bits, or overlaps another on either side.

@@ -1,12 +1,17 @@
 #include "spec/validate_private.h"
 
 #include "coracle/base/names.h"
+#include "coracle/base/number_list.h"
+#include "coracle/spec/process_names.h"
 
 #include <algorithm>
 
 namespace coracle::spec {
 
 namespace {
+
+/// Far beyond the kernel's NR_CPUS, which is 8192 at most.
+constexpr std::uint32_t highest_cpu = 65535;
 
 /// Source: runtime-spec config.md#posix-platform-user.
 void validate_user(const User& user) {
@@ -46,6 +51,46 @@ void validate_rlimits(const std::vector<Rlimit>& rlimits) {
     }
 }
 
+/// Which members say something under the policy. Source: sched_setattr(2); the bounds of a deadline
+/// are those of the kernel's __checkparam_dl.
+void validate_scheduler_values(const Scheduler& scheduler) {
+    const std::string pointer = "/process/scheduler";
+    const bool real_time = scheduler.policy == "SCHED_FIFO" || scheduler.policy == "SCHED_RR";
+    if (scheduler.nice < -20 || scheduler.nice > 19) {
+        refuse(pointer + "/nice", "must be from -20 to 19");
+    }
+    if (real_time && (scheduler.priority < 1 || scheduler.priority > 99)) {
+        refuse(pointer + "/priority", "must be from 1 to 99 with " + scheduler.policy);
+    }
+    if (!real_time && scheduler.priority != 0) {
+        refuse(pointer + "/priority",
+               "goes with SCHED_FIFO and SCHED_RR only, not with " + scheduler.policy);
+    }
+    if (scheduler.policy != "SCHED_DEADLINE") {
+        if (scheduler.runtime != 0 || scheduler.deadline != 0 || scheduler.period != 0) {
+            refuse(pointer, "runtime, deadline and period go with SCHED_DEADLINE only");
+        }
+        return;
+    }
+    constexpr std::uint64_t least_runtime = 1024; // nanoseconds
+    const std::uint64_t period = scheduler.period == 0 ? scheduler.deadline : scheduler.period;
+    if (scheduler.runtime < least_runtime || scheduler.runtime > scheduler.deadline ||
+        scheduler.deadline > period) {
+        refuse(pointer, "SCHED_DEADLINE needs 1024 <= runtime <= deadline <= period, in "
+                        "nanoseconds");
+    }
+}
+
+/// Source: runtime-spec config.md#linux-process.
+void validate_scheduler(const Scheduler& scheduler) {
+    require_word("/process/scheduler/policy", scheduler.policy, names_of(scheduler_policies()));
+    for (std::size_t i = 0; i < scheduler.flags.size(); ++i) {
+        require_word(element("/process/scheduler/flags", i), scheduler.flags[i],
+                     names_of(scheduler_flags()));
+    }
+    validate_scheduler_values(scheduler);
+}
+
 /// Source: runtime-spec config.md#linux-process; proc_pid_oom_score_adj(5), ioprio_set(2).
 void validate_scheduling(const Process& process) {
     if (process.oom_score_adj &&
@@ -53,30 +98,27 @@ void validate_scheduling(const Process& process) {
         refuse("/process/oomScoreAdj", "must be from -1000 to 1000");
     }
     if (process.scheduler) {
-        const Scheduler& scheduler = *process.scheduler;
-        require_word("/process/scheduler/policy", scheduler.policy,
-                     {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO",
-                      "SCHED_IDLE", "SCHED_DEADLINE"});
-        for (std::size_t i = 0; i < scheduler.flags.size(); ++i) {
-            require_word(element("/process/scheduler/flags", i), scheduler.flags[i],
-                         {"SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN",
-                          "SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_PARAMS",
-                          "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX"});
-        }
+        validate_scheduler(*process.scheduler);
     }
     if (process.io_priority) {
         require_word("/process/ioPriority/class", process.io_priority->priority_class,
-                     {"IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"});
+                     names_of(io_priority_classes()));
         if (process.io_priority->priority < 0 || process.io_priority->priority > 7) {
             refuse("/process/ioPriority/priority", "must be from 0 to 7");
         }
     }
 }
 
+/// Source: runtime-spec config.md#linux-process, execCPUAffinity.
 void validate_cpu_list(const std::string& pointer, std::string_view list) {
-    if (list.find_first_not_of("0123456789, -") != std::string_view::npos) {
+    if (!parse_number_list(list, highest_cpu)) {
         refuse(pointer, quote(list) + " is not a list of CPUs such as \"0-3,7\"");
     }
+}
+
+void validate_labels(const Process& process) {
+    require_one_line("/process/apparmorProfile", process.apparmor_profile);
+    require_one_line("/process/selinuxLabel", process.selinux_label);
 }
 
 /// The kernel keeps a terminal's size in 16 bits. Source: ioctl_tty(2), TIOCSWINSZ.
@@ -108,6 +150,7 @@ void validate_process(const Process& process) {
     validate_user(process.user);
     validate_console_size(process);
     validate_rlimits(process.rlimits);
+    validate_labels(process);
     validate_scheduling(process);
     if (process.exec_cpu_affinity) {
         validate_cpu_list("/process/execCPUAffinity/initial", process.exec_cpu_affinity->initial);

@@ -128,9 +128,13 @@ int change_attributes(int fd, std::uint64_t set, std::uint64_t clear) {
 int join_options(const FilesystemRequest& request, std::string& data, std::string& detail) {
     constexpr std::size_t limit = 4095; // a page, with the zero at its end
     for (const std::string& option : request.options) {
-        bool is_split =
+        constexpr std::string_view label = "context="; // the kernel takes its value in quotes
+        bool has_comma =
             option.find(',') != std::string::npos && option.find('"') == std::string::npos;
-        data += (data.empty() ? "" : ",") + option;
+        bool is_label = has_comma && option.starts_with(label);
+        bool is_split = has_comma && !is_label;
+        data += data.empty() ? "" : ",";
+        data += is_label ? std::string(label) + '"' + option.substr(label.size()) + '"' : option;
         if (is_split || data.size() > limit) {
             detail = "option " + printable(option) +
                      (is_split ? " holds a comma" : " is one too many") +

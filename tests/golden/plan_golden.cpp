@@ -171,6 +171,12 @@ TEST_CASE("golden: a config with something of everything", "[golden]") {
     });
 }
 
+TEST_CASE("golden: scheduling, memory and network devices", "[golden]") {
+    check_machines("attributes", [](const host::Facts&) {
+        return file_config(std::string(golden_directory) + "/configs/attributes.json");
+    });
+}
+
 TEST_CASE("golden: the host's network, and its /dev", "[golden]") {
     check_machines("host-network", [](const host::Facts&) {
         return file_config(std::string(golden_directory) + "/configs/host-network.json");

@@ -239,6 +239,31 @@ static void print_terminal(void) {
     printf("[%u,%u]", size.ws_row, size.ws_col);
 }
 
+/* Of struct sched_attr, which no header of the C library has. */
+struct scheduler {
+    unsigned size, policy;
+    unsigned long long flags;
+    int nice;
+    unsigned priority;
+    unsigned long long runtime, deadline, period;
+};
+
+static void print_scheduling(void) {
+    struct scheduler now;
+    memset(&now, 0, sizeof now);
+    syscall(SYS_sched_getattr, 0, &now, sizeof now, 0);
+    print_key("scheduler");
+    printf("[%u,%llu,%d,%u,%llu,%llu,%llu]", now.policy, now.flags, now.nice, now.priority,
+           now.runtime, now.deadline, now.period);
+    print_number("io_priority", syscall(SYS_ioprio_get, 1, 0));
+    print_number("personality", syscall(SYS_personality, 0xffffffffUL));
+    int mode = -1;
+    unsigned long long nodes[17] = {0};
+    syscall(SYS_get_mempolicy, &mode, nodes, sizeof nodes * 8, NULL, 0);
+    print_key("memory_policy");
+    printf("[%d,%llu]", mode, nodes[0]);
+}
+
 int verb_facts(int argc, char** argv) {
     (void)argc, (void)argv;
     struct utsname names;
@@ -263,6 +288,8 @@ int verb_facts(int argc, char** argv) {
     print_number("securebits", prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
     print_number("keepcaps", prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0));
     print_number("umask", mask);
+    print_text("machine", names.machine);
+    print_scheduling();
     print_number("nice", getpriority(PRIO_PROCESS, 0));
     print_rlimits();
     print_namespaces();

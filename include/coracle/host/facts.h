@@ -25,6 +25,13 @@ struct IdRanges {
     std::string search_path; ///< where the helpers were looked for
 };
 
+/// The security modules that give labels to processes.
+struct SecurityModules {
+    bool apparmor = false;
+    std::string apparmor_label; ///< the caller's: "unconfined", "docker-default"
+    bool selinux = false;
+};
+
 /// What the machine and the caller's privilege allow. Plain data: tests make it by hand.
 struct Facts {
     std::uint32_t euid = 0;
@@ -48,6 +55,8 @@ struct Facts {
     std::int32_t oom_score_adj = 0;
     /// Looked up only where plan::needs_id_ranges says so.
     IdRanges id_ranges;
+    /// Looked up only where plan::needs_security_modules says so.
+    SecurityModules security_modules;
 };
 
 /// A line of /proc/PID/uid_map: user_namespaces(7).

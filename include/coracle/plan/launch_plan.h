@@ -187,6 +187,27 @@ struct RlimitPlan {
     std::uint64_t hard = 0;
 };
 
+/// What sched_setattr(2) takes.
+struct SchedulerPlan {
+    std::uint32_t policy = 0;
+    std::uint64_t flags = 0;
+    std::int32_t nice = 0;
+    std::uint32_t priority = 0;
+    std::uint64_t runtime = 0; ///< nanoseconds, as the two below
+    std::uint64_t deadline = 0;
+    std::uint64_t period = 0;
+};
+
+struct IoPriorityPlan {
+    std::uint32_t io_class = 0; ///< IOPRIO_CLASS_*
+    std::uint32_t level = 0;
+};
+
+struct MemoryPolicyPlan {
+    std::uint32_t mode = 0;           ///< MPOL_* with its MPOL_F_*
+    std::vector<std::uint64_t> nodes; ///< bit N % 64 of word N / 64: node N
+};
+
 enum class GroupsMethod : std::uint8_t {
     keep,           ///< setgroups is denied, or the groups of the caller are wanted
     set,            ///< exactly the list of the plan
@@ -211,6 +232,14 @@ struct ProcessPlan {
     int last_capability = 0;                    ///< highest capability of the running kernel
     std::vector<RlimitPlan> rlimits;
     std::optional<std::int32_t> oom_score_adj;
+    std::optional<SchedulerPlan> scheduler;
+    std::optional<IoPriorityPlan> io_priority;
+    std::optional<std::uint32_t> personality; ///< PER_*
+    std::optional<MemoryPolicyPlan> memory_policy;
+    /// What is written to attr/apparmor/exec: "exec NAME", or "stack NAME" below a confinement
+    /// that has to stay; empty: nothing.
+    std::string apparmor_change;
+    std::string selinux_label;         ///< of the program; empty: as the policy decides
     std::uint64_t ignored_signals = 0; ///< bit N - 1 = signal N: set back to the default
     std::uint32_t preserve_fds = 0;    ///< fds 3 to 3 + N - 1 are passed on, LISTEN_FDS included
     bool has_filter = false;           ///< a seccomp filter follows as a message of its own

@@ -27,6 +27,9 @@ struct LaunchOptions {
 /// namespace than the own ones. Pure.
 [[nodiscard]] bool needs_id_ranges(const spec::Config& config, const host::Facts& facts);
 
+/// Whether the plan needs Facts::security_modules: the config has a label. Pure.
+[[nodiscard]] bool needs_security_modules(const spec::Config& config);
+
 /// Every decision for one container. Pure: the same arguments give the same plan.
 /// Runs in: parent.
 /// Throws: invalid_config, unsupported, denied; the text names the JSON pointer.

@@ -177,6 +177,24 @@ struct Personality {
     std::vector<std::string> flags;
 };
 
+struct MemoryPolicy {
+    std::string mode;
+    std::string nodes;
+    std::vector<std::string> flags;
+};
+
+struct IntelRdt {
+    std::string clos_id;
+    std::string l3_cache_schema;
+    std::string mem_bw_schema;
+    std::vector<std::string> schemata;
+    bool enable_monitoring = false;
+};
+
+struct NetDevice {
+    std::string name; ///< in the container; empty: as on the host
+};
+
 struct Linux {
     std::vector<Namespace> namespaces;
     std::vector<IdMapping> uid_mappings;
@@ -192,9 +210,9 @@ struct Linux {
     std::vector<std::string> readonly_paths;
     std::string mount_label;
     std::optional<Personality> personality;
-    bool has_intel_rdt = false;
-    bool has_memory_policy = false;
-    bool has_net_devices = false;
+    std::optional<IntelRdt> intel_rdt;
+    std::optional<MemoryPolicy> memory_policy;
+    std::map<std::string, NetDevice> net_devices; ///< by the name on the host
 };
 
 struct Config {

@@ -64,6 +64,12 @@ inline plan::ProcessPlan sample_process() {
     process.last_capability = 40;
     process.rlimits = {{7, 1024, UINT64_MAX}};
     process.oom_score_adj = -500;
+    process.scheduler = plan::SchedulerPlan{6, 1, -20, 99, 3, 4, 5};
+    process.io_priority = plan::IoPriorityPlan{2, 7};
+    process.personality = 8;
+    process.memory_policy = plan::MemoryPolicyPlan{0x8002, {1, UINT64_MAX}};
+    process.apparmor_change = "stack box";
+    process.selinux_label = "u:r:t:s0:c1,c2";
     process.ignored_signals = 0x1000;
     process.preserve_fds = 2;
     process.has_filter = true;

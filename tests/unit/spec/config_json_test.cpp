@@ -180,7 +180,10 @@ TEST_CASE("config: every field of linux", "[config]") {
         "cgroupsPath":"/c","sysctl":{"net.a":"1"},"rootfsPropagation":"rslave",
         "maskedPaths":["/m"],"readonlyPaths":["/r"],"mountLabel":"l",
         "personality":{"domain":"LINUX32","flags":["f"]},
-        "intelRdt":{"closID":"x"},"memoryPolicy":{},"netDevices":{"eth0":{}},
+        "intelRdt":{"closID":"x","l3CacheSchema":"L3:0=f","memBwSchema":"MB:0=1","schemata":["s"],
+                    "enableMonitoring":true,"enableCMT":1,"enableMBM":"any"},
+        "memoryPolicy":{"mode":"M","nodes":"0-1","flags":["F"]},
+        "netDevices":{"eth0":{},"eth1":{"name":"in"}},
         "resources":{"devices":[{"allow":true,"type":"c","major":-1,"minor":5,"access":"rw"}],
                      "memory":{"limit":1},"cpu":{},"pids":null,"hugepageLimits":[],
                      "unified":{"a.b":"c"}},
@@ -208,9 +211,17 @@ TEST_CASE("config: every field of linux", "[config]") {
     CHECK(result.readonly_paths == std::vector<std::string>{"/r"});
     CHECK(result.mount_label == "l");
     CHECK(result.personality.value().domain == "LINUX32");
-    CHECK(result.has_intel_rdt);
-    CHECK_FALSE(result.has_memory_policy);
-    CHECK(result.has_net_devices);
+    CHECK(result.personality->flags == std::vector<std::string>{"f"});
+    CHECK(result.intel_rdt.value().clos_id == "x");
+    CHECK(result.intel_rdt->l3_cache_schema == "L3:0=f");
+    CHECK(result.intel_rdt->mem_bw_schema == "MB:0=1");
+    CHECK(result.intel_rdt->schemata == std::vector<std::string>{"s"});
+    CHECK(result.intel_rdt->enable_monitoring);
+    CHECK(result.memory_policy.value().mode == "M");
+    CHECK(result.memory_policy->nodes == "0-1");
+    CHECK(result.memory_policy->flags == std::vector<std::string>{"F"});
+    CHECK(result.net_devices.at("eth0").name.empty());
+    CHECK(result.net_devices.at("eth1").name == "in");
     const spec::Resources& resources = result.resources.value();
     CHECK(resources.limits == std::vector<std::string>{"memory", "unified"});
     CHECK(resources.devices.at(0).allow);

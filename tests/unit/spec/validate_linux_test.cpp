@@ -11,7 +11,7 @@ namespace {
 
 struct Row {
     const char* text; ///< part of the error; empty: the config is good
-    void (*change)(Linux&);
+    std::function<void(Linux&)> change;
 };
 
 void check_rows(const std::vector<Row>& rows) {
@@ -248,6 +248,11 @@ TEST_CASE("validate: paths and enum words", "[validate]") {
         {"personality/domain: \"BSD\" is not known",
          [](Linux& l) { l.personality.emplace().domain = "BSD"; }},
         {"", [](Linux& l) { l.personality.emplace().domain = "LINUX32"; }},
+        {"personality/flags: \"ADDR_NO_RANDOMIZE\" is not known: the runtime-spec has no flags",
+         [](Linux& l) {
+             l.personality = {"LINUX", {"ADDR_NO_RANDOMIZE"}};
+         }},
+        {"mountLabel: contains a newline", [](Linux& l) { l.mount_label = "a\n"; }},
     });
 }
 

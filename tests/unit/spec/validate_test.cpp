@@ -145,6 +145,64 @@ TEST_CASE("validate: limits and scheduling", "[validate]") {
              c.process->scheduler.emplace().policy = "SCHED_IDLE";
              c.process->scheduler->flags = {"X"};
          }},
+        {"/process/scheduler/nice: must be from -20 to 19",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_BATCH", 20, 0, {}, 0, 0, 0};
+         }},
+        {"",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_OTHER", -20, 0, {}, 0, 0, 0};
+         }},
+        {"/process/scheduler/priority: must be from 1 to 99 with SCHED_RR",
+         [](Config& c) { c.process->scheduler = spec::Scheduler{"SCHED_RR", 0, 0, {}, 0, 0, 0}; }},
+        {"/process/scheduler/priority: must be from 1 to 99 with SCHED_FIFO",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_FIFO", 0, 100, {}, 0, 0, 0};
+         }},
+        {"/process/scheduler/priority: goes with SCHED_FIFO and SCHED_RR only, not with SCHED_IDLE",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_IDLE", 0, 1, {}, 0, 0, 0};
+         }},
+        {"/process/scheduler: runtime, deadline and period go with SCHED_DEADLINE only",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_FIFO", 0, 1, {}, 0, 0, 1};
+         }},
+        {"/process/scheduler: SCHED_DEADLINE needs 1024 <= runtime",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_DEADLINE", 0, 0, {}, 1023, 2000, 0};
+         }},
+        {"/process/scheduler: SCHED_DEADLINE needs",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_DEADLINE", 0, 0, {}, 3000, 2000, 0};
+         }},
+        {"/process/scheduler: SCHED_DEADLINE needs",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_DEADLINE", 0, 0, {}, 1024, 2000, 1999};
+         }},
+        {"",
+         [](Config& c) {
+             c.process->scheduler = spec::Scheduler{"SCHED_DEADLINE", 0, 0, {}, 1024, 1024, 0};
+         }},
+        {"/process/apparmorProfile: contains a newline",
+         [](Config& c) { c.process->apparmor_profile = "a\nb"; }},
+        {"/process/selinuxLabel: contains a newline",
+         [](Config& c) { c.process->selinux_label = "a\nb"; }},
+        {"/process/execCPUAffinity/initial: \"3-1\" is not a list of CPUs",
+         [](Config& c) {
+             c.process->exec_cpu_affinity = {"3-1", ""};
+         }},
+        {"/process/execCPUAffinity/initial: \"0,\" is not a list of CPUs",
+         [](Config& c) {
+             c.process->exec_cpu_affinity = {"0,", ""};
+         }},
+        {"/process/execCPUAffinity/final: \"65536\" is not a list of CPUs",
+         [](Config& c) {
+             c.process->exec_cpu_affinity = {"", "65536"};
+         }},
+        {"",
+         [](Config& c) {
+             c.process->exec_cpu_affinity = {"1024-4095", "65535"};
+         }},
         {"/process/ioPriority/class: \"X\" is not known",
          [](Config& c) {
              c.process->io_priority = {"X", 0};

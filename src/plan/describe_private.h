@@ -1,0 +1,14 @@
+#pragma once
+
+#include "coracle/plan/launch_plan.h"
+
+#include <string>
+
+/// The parts of describe, one file each.
+namespace coracle::plan {
+
+/// In double quotes, as JSON has it.
+[[nodiscard]] std::string quote(const std::string& text);
+void describe_process(const ProcessPlan& process, std::string& out);
+
+} // namespace coracle::plan
