@@ -168,8 +168,9 @@ void build_root(Work& work) {
     rootfs::enter(work.plan.rootfs, work.rootfs.root.get());
 }
 
-/// A client that has said Start. One that connects and leaves, such as `state`, opens nothing.
-ChildEnd wait_for_client(const Fd& gate) {
+/// A client that has said Start. One that connects and leaves, such as `state`, opens nothing, and
+/// one that wants a program where there is none is told so.
+ChildEnd wait_for_client(const Fd& gate, const plan::ProcessPlan& process) {
     constexpr std::chrono::milliseconds patience{200};
     for (;;) {
         ChildEnd client(sys::accept_connection(gate.get()));
@@ -178,8 +179,15 @@ ChildEnd wait_for_client(const Fd& gate) {
                 continue;
             }
             std::optional<Received> received = client.receive_short();
-            if (received && std::holds_alternative<Start>(received->message)) {
+            bool starts = received && std::holds_alternative<Start>(received->message);
+            if (starts && !process.args.empty()) {
                 return client;
+            }
+            if (starts) {
+                client.send_failed(Stage::gate,
+                                   Error(ErrorKind::wrong_state,
+                                         "/process: missing in the configuration; it is required "
+                                         "to start a container"));
             }
         } catch (const Error&) { // catch: no client of ours; the gate stays for others
             continue;
@@ -200,7 +208,7 @@ void wait_at_gate(Work& work) {
         return;
     }
     work.channel.close();
-    work.channel = wait_for_client(work.gate);
+    work.channel = wait_for_client(work.gate, work.payload.process);
     work.gate.reset();
 }
 

@@ -42,7 +42,9 @@ void prepare_payload(Payload& payload, int root_fd, sys::Dumpable dumpable, Chil
     plan::ProcessPlan& process = payload.process;
     add_home(process, root_fd, process.env);
     set_up_process(process, dumpable, degraded);
-    payload.executable = find_executable(process.args.front(), process.env);
+    if (!process.args.empty()) {
+        payload.executable = find_executable(process.args.front(), process.env);
+    }
     if (process.has_filter) {
         payload.filter = channel.require<Filter>().program;
         std::size_t count = payload.filter.size() / sizeof(struct sock_filter);

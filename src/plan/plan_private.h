@@ -47,7 +47,8 @@ void plan_attributes(const Inputs& inputs, const spec::Process& config, LaunchPl
                      ProcessPlan& process);
 /// Throws unsupported where there is no SELinux for the label of the member at `pointer`.
 void require_selinux(const Inputs& inputs, const char* pointer, const std::string& label);
-[[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan);
+[[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, const spec::Process& process,
+                                               LaunchPlan& plan);
 [[nodiscard]] SeccompPlan make_seccomp(const spec::Seccomp& seccomp);
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> make_sysctls(const Inputs& inputs,
                                                                             LaunchPlan& plan);

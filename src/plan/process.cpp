@@ -128,14 +128,30 @@ void plan_oom_score(const Inputs& inputs, const spec::Process& config, LaunchPla
     process.oom_score_adj = wanted;
 }
 
+/// For a container without a program, which can be created and not started: init has an id that is
+/// mapped and nothing else. Source: runtime-spec config.md#process, runtime.md#start.
+spec::Process make_waiting_process(const Inputs& inputs, const IdMapPlan& map) {
+    if (inputs.options.gate == GateKind::channel) {
+        throw_error(ErrorKind::invalid_config,
+                    "/process: missing; it is required to run a container");
+    }
+    spec::Process process;
+    process.cwd = "/";
+    if (!map.uids.empty() && !map.gids.empty()) {
+        process.user.uid = value_of(map.uids.front().container);
+        process.user.gid = value_of(map.gids.front().container);
+    }
+    return process;
+}
+
 } // namespace
 
 ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan) {
+    spec::Process none;
     if (!inputs.config.process) {
-        throw_error(ErrorKind::unsupported,
-                    "/process: a container without a process is not supported yet");
+        none = make_waiting_process(inputs, plan.id_map);
     }
-    const spec::Process& config = *inputs.config.process;
+    const spec::Process& config = inputs.config.process ? *inputs.config.process : none;
     require_mapped_ids(config.user, plan.id_map);
     ProcessPlan process;
     process.terminal = config.terminal;
@@ -152,7 +168,7 @@ ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan) {
     plan_groups(inputs, config.user, plan, process);
     process.umask = config.user.umask.value_or(022);
     process.no_new_privileges = config.no_new_privileges;
-    process.capabilities = make_capabilities(inputs, plan);
+    process.capabilities = make_capabilities(inputs, config, plan);
     process.last_capability = inputs.facts.last_capability;
     process.rlimits = make_rlimits(config.rlimits);
     plan_oom_score(inputs, config, plan, process);

@@ -73,9 +73,10 @@ std::uint32_t make_filter_flags(const std::vector<std::string>& names) {
 
 } // namespace
 
-CapabilityPlan make_capabilities(const Inputs& inputs, LaunchPlan& plan) {
+CapabilityPlan make_capabilities(const Inputs& inputs, const spec::Process& process,
+                                 LaunchPlan& plan) {
     CapabilityPlan result;
-    const std::optional<spec::Capabilities>& config = inputs.config.process->capabilities;
+    const std::optional<spec::Capabilities>& config = process.capabilities;
     if (!config) {
         return result;
     }

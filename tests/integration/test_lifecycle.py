@@ -326,3 +326,23 @@ def test_list_survives_a_container_that_is_half_made(box):
     listed = box.call("list", "-q")
     os.rmdir(half)
     assert listed.rc == 0 and container.id in listed.out.split()
+
+
+def test_process_may_be_absent_until_start(box):
+    """runtime-spec config.md: process is required when start is called."""
+    container = box.create(edit=lambda config, _: config.pop("process"))
+    assert container.status() == "created"
+    box.fails("start", container.id, says=["/process", "required to start"])
+    assert container.status() == "created"
+    box.fails("start", container.id, says="/process")
+    box.must("delete", container.id)
+
+
+def test_process_absent_is_an_error_of_run(box):
+    bundle = box.bundle(edit=lambda config, _: config.pop("process"))
+    box.fails("run", "--bundle", bundle.path, box.new_id(), says=["/process", "required to run"])
+
+
+def test_process_that_is_no_object_is_refused(box):
+    bundle = box.bundle(edit=lambda config, _: config.update(process="/bin/guest"))
+    box.fails("create", "--bundle", bundle.path, box.new_id(), says="/process")

@@ -258,3 +258,16 @@ TEST_CASE("plan describe: values of the environment stay out", "[plan]") {
     CHECK(text.find("hunter2") == std::string::npos);
     CHECK(text.find("A\nB") == std::string::npos);
 }
+
+TEST_CASE("plan process: without one, init waits with an id that is mapped", "[plan]") {
+    Case c = small_case(rootless_bare());
+    c.config.process.reset();
+    c.linux_().uid_mappings = {{7, c.facts.euid, 1}};
+    c.linux_().gid_mappings = {{8, c.facts.egid, 1}};
+    const plan::ProcessPlan process = c.plan().init.process;
+    CHECK(process.args.empty());
+    CHECK(process.uid == 7);
+    CHECK(process.gid == 8);
+    CHECK(process.cwd == "/");
+    CHECK(process.capabilities.value().bounding == 0);
+}

@@ -94,8 +94,11 @@ TEST_CASE("plan refusals: what this build cannot honour names its member", "[pla
              [](Case& c) { c.process().selinux_label = "l"; }},
             {unsupported, "/linux/mountLabel: SELinux is not enabled in this kernel, so l ",
              [](Case& c) { c.linux_().mount_label = "l"; }},
-            {unsupported, "/process: a container without a process is not supported yet",
-             [](Case& c) { c.config.process.reset(); }},
+            {invalid, "/process: missing; it is required to run a container",
+             [](Case& c) {
+                 c.config.process.reset();
+                 c.options.gate = plan::GateKind::channel;
+             }},
             {invalid, "/linux/timeOffsets: the time namespace that is joined has its offsets",
              [](Case& c) {
                  c.linux_().namespaces.push_back({"time", "/t"});
