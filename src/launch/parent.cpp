@@ -10,6 +10,7 @@
 #include "intermediate_private.h"
 #include "mount_sources_private.h"
 #include "namespaces_private.h"
+#include "net_devices_private.h"
 #include "outcome_private.h"
 #include "parent_side_private.h"
 #include "private_copy_private.h"
@@ -25,6 +26,7 @@ struct Launch::State {
     ParentSide side;
     Child intermediate;
     Child init;
+    NetDevices net_devices;
     bool committed = false;
     Fd console;
     std::vector<plan::Degradation> degraded;
@@ -67,6 +69,7 @@ void Launch::State::map_ids() {
 /// Init cannot become ready before CgroupReady, so that its Ready never overtakes the
 /// intermediate's InitStarted.
 void Launch::State::let_init_go_on() {
+    net_devices.move(plan.net_devices, proc_fd, init.pid);
     std::vector<Fd> sources = open_mount_sources(plan, proc_fd, init.pid); // while init waits
     side.channel.send_cgroup_ready();
     if (plan.init.rootfs.sources_given) {
@@ -134,6 +137,7 @@ sys::Fd Launch::take_console() noexcept {
 
 void Launch::commit() {
     state_->side.channel.send_committed();
+    state_->net_devices.keep();
     state_->committed = true;
 }
 

@@ -98,6 +98,10 @@ void describe_identity(const LaunchPlan& plan, std::string& out) {
         out += fmt::format("  {} clock: {} s and {} ns added\n", offset.clock, offset.seconds,
                            offset.nanoseconds);
     }
+    for (const NetDevicePlan& device : plan.net_devices) {
+        out +=
+            fmt::format("  network device {}: moved, {} inside\n", device.host_name, device.name);
+    }
     out += fmt::format("id map: {}\n", methods.at(static_cast<std::size_t>(plan.id_map.method)));
     for (const IdMapping& map : plan.id_map.uids) {
         out += fmt::format("  uid {} = host {} size {}\n", value_of(map.container),

@@ -63,6 +63,20 @@ std::vector<TimeOffset> make_time_offsets(const Inputs& inputs, const LaunchPlan
     return offsets;
 }
 
+std::vector<NetDevicePlan> make_net_devices(const Inputs& inputs) {
+    std::vector<NetDevicePlan> devices;
+    for (const auto& [host_name, device] : inputs.linux_.net_devices) {
+        devices.push_back({host_name, device.name.empty() ? host_name : device.name});
+    }
+    if (!devices.empty() && !inputs.facts.privileged) {
+        throw_error(ErrorKind::unsupported,
+                    "/linux/netDevices: network devices are not supported for rootless containers: "
+                    "moving one needs CAP_NET_ADMIN over the host's network namespace; run coracle "
+                    "as root");
+    }
+    return devices;
+}
+
 bool has_new(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind) {
     const NamespacePlan* entry = find(namespaces, kind);
     return entry != nullptr && entry->path.empty();

@@ -25,6 +25,7 @@ void require_supported(const Inputs& inputs);
 [[nodiscard]] std::vector<TimeOffset> make_time_offsets(const Inputs& inputs,
                                                         const LaunchPlan& plan);
 
+[[nodiscard]] std::vector<NetDevicePlan> make_net_devices(const Inputs& inputs);
 [[nodiscard]] UserNamespace choose_user_namespace(const std::vector<NamespacePlan>& namespaces);
 [[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] std::vector<IdMapping> make_id_mappings(const std::vector<spec::IdMapping>& mappings);

@@ -61,7 +61,7 @@ void write_linux(json::Writer& writer, const BuildFeatures& build) {
     writer.key("mountExtensions").begin_object();
     write_switch(writer, "idmap", true);
     writer.end_object();
-    write_switch(writer, "netDevices", false);
+    write_switch(writer, "netDevices", true);
     writer.end_object();
 }
 

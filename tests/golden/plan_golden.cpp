@@ -171,7 +171,13 @@ TEST_CASE("golden: a config with something of everything", "[golden]") {
     });
 }
 
-TEST_CASE("golden: scheduling, memory and network devices", "[golden]") {
+TEST_CASE("golden: what of the host becomes the container's", "[golden]") {
+    check_machines("host-resources", [](const host::Facts&) {
+        return file_config(std::string(golden_directory) + "/configs/host-resources.json");
+    });
+}
+
+TEST_CASE("golden: scheduling and memory", "[golden]") {
     check_machines("attributes", [](const host::Facts&) {
         return file_config(std::string(golden_directory) + "/configs/attributes.json");
     });

@@ -74,6 +74,12 @@ enum class MountIdMap : std::uint8_t {
     own,       ///< by the maps of the mount
 };
 
+/// A device of the caller's network namespace that becomes one of the container's.
+struct NetDevicePlan {
+    std::string host_name;
+    std::string name; ///< in the container; "%d" stands for the first number that is free
+};
+
 /// What the parent opens for init: the root or the source of a bind.
 struct MountSource {
     std::string name; ///< for messages
@@ -301,6 +307,7 @@ struct LaunchPlan {
     IdMapPlan id_map;
     std::vector<NamespacePlan> namespaces; ///< in the order of NamespaceKind
     std::vector<TimeOffset> time_offsets;
+    std::vector<NetDevicePlan> net_devices;
     CgroupPlan cgroup;
     /// Opened by the parent, since the container's root may not reach them or only the parent may
     /// map their ids; empty: by init.

@@ -106,8 +106,6 @@ TEST_CASE("plan refusals: what this build cannot honour names its member", "[pla
              }},
             {unsupported, "/linux/intelRdt: Intel RDT is not supported yet",
              [](Case& c) { c.linux_().intel_rdt.emplace(); }},
-            {unsupported, "/linux/netDevices: moving network devices is not supported yet",
-             [](Case& c) { c.linux_().net_devices["eth0"]; }},
             {unsupported, "/linux/resources/memory: cgroup limits are not supported yet",
              [](Case& c) {
                  c.linux_().resources = spec::Resources{{}, {"memory", "cpu"}};
@@ -135,6 +133,10 @@ TEST_CASE("plan refusals: namespaces and id maps", "[plan]") {
     check_refusals(
         small_case(rootless_bare()),
         {
+            {unsupported,
+             "/linux/netDevices: network devices are not supported for rootless containers: moving "
+             "one needs CAP_NET_ADMIN",
+             [](Case& c) { c.linux_().net_devices["eth0"]; }},
             {unsupported, "/linux/namespaces: rootless container requires user namespaces: add",
              [](Case& c) { c.linux_().namespaces.pop_back(); }},
             {unsupported, needs_helpers, [](Case& c) { c.linux_().uid_mappings[0].host_id = 0; }},
