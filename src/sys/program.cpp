@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace coracle::sys {
@@ -19,8 +20,6 @@ namespace coracle::sys {
 namespace {
 
 constexpr std::size_t max_output_bytes = std::size_t{64} << 10;
-
-using Clock = std::chrono::steady_clock;
 
 void reset_signals() noexcept {
     struct sigaction action {};
@@ -33,81 +32,209 @@ void reset_signals() noexcept {
     (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// Runs in: the child that becomes the program.
-[[noreturn]] void become_program(int input, int output, std::vector<std::string>& argv_texts,
-                                 std::vector<std::string>& environment_texts) noexcept {
-    reset_signals();
-    if (::dup3(input, 0, 0) == 0 && ::dup3(output, 1, 0) == 1 && ::dup3(output, 2, 0) == 2) {
-        std::vector<char*> argv = pointers_to(argv_texts);
-        std::vector<char*> environment = pointers_to(environment_texts);
-        ::execve(argv.front(), argv.data(), environment.data());
+/// Both ends close-on-exec.
+struct Pipe {
+    Fd reader;
+    Fd writer;
+};
+
+Pipe make_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        int saved = errno;
+        throw_system(saved, "make a pipe for a program");
     }
-    std::string message = describe_errno(errno);
-    (void)!::write(output, message.data(), message.size());
+    return {Fd(ends[0]), Fd(ends[1])};
+}
+
+/// A file of its own that holds `text`, to be read from the start: unlike a pipe it takes all of it
+/// before anybody reads.
+Fd make_input(const std::string& text) {
+    if (text.empty()) {
+        return open_at(AT_FDCWD, "/dev/null", O_RDONLY);
+    }
+    Fd file;
+    if (try_make_memory_file("coracle-stdin", file) != 0) {
+        file = make_nameless_file();
+    }
+    write_all(file.get(), text, "the standard input of a program");
+    if (::lseek(file.get(), 0, SEEK_SET) != 0) {
+        int saved = errno;
+        throw_system(saved, "rewind the standard input of a program");
+    }
+    return file;
+}
+
+struct Streams {
+    int input;
+    int output;
+    int errors;
+    int report; ///< where a failed execve(2) is told
+};
+
+/// Runs in: the child that becomes the program.
+[[noreturn]] void become_program(const ProgramCall& call, const Streams& streams, pid_t parent,
+                                 std::vector<char*>& argv, std::vector<char*>& environment) {
+    int errnum = 0;
+    try {
+        set_parent_death_signal();
+        if (::getppid() != parent) { // it died before that
+            ::_exit(127);
+        }
+        (void)::setsid();
+        reset_signals();
+        if (call.directory >= 0) {
+            change_directory(call.directory);
+        }
+        if (::dup3(streams.input, 0, 0) == 0 && ::dup3(streams.output, 1, 0) == 1 &&
+            ::dup3(streams.errors, 2, 0) == 2) {
+            close_on_exec_from(3); // the caller's too, which it passes on to the container
+            ::execve(call.path.c_str(), argv.data(), environment.data());
+        }
+        errnum = errno;
+    } catch (const Error& error) { // catch: the edge of a process
+        errnum = error.errnum() != 0 ? error.errnum() : EINVAL;
+    }
+    (void)!::write(streams.report, &errnum, sizeof errnum);
     ::_exit(127);
 }
 
-/// What comes out of `fd` until EOF; false at the deadline.
-bool read_until(int fd, Clock::time_point deadline, std::string& output) {
-    for (;;) {
-        auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-        if (rest.count() <= 0 || wait_readable(fd, -1, rest) == Ready::neither) {
+using Clock = std::chrono::steady_clock;
+
+/// A running program, seen from the process that has started it.
+class Attendance {
+  public:
+    Attendance(pid_t pid, Fd reader, ProgramResult& result)
+        : pid_(pid), reader_(std::move(reader)), result_(result) {
+        (void)try_open_pidfd(pid, pidfd_); // without it the end is looked for now and then
+        if (::fcntl(reader_.get(), F_SETFL, O_NONBLOCK) != 0) {
+            int saved = errno;
+            throw_system(saved, "make a pipe non-blocking");
+        }
+    }
+    /// Waits for the end of the program, and keeps what it writes meanwhile; false at `end`.
+    bool wait(std::optional<Clock::time_point> end) {
+        constexpr std::chrono::milliseconds pause{10};
+        constexpr std::chrono::hours long_time{24};
+        int exit_fd = pidfd_ ? exit_fd_of(pidfd_.get()) : -1;
+        while (!has_ended()) {
+            std::chrono::milliseconds rest = long_time;
+            if (end) {
+                rest = std::chrono::duration_cast<std::chrono::milliseconds>(*end - Clock::now());
+            }
+            if (rest.count() <= 0) {
+                return false;
+            }
+            (void)wait_readable(reader_.get(), exit_fd,
+                                exit_fd >= 0 ? rest : std::min(rest, pause));
+            keep_output();
+        }
+        keep_output();
+        return true;
+    }
+    /// Ends it, with all that is still in its process group.
+    void kill() {
+        (void)::kill(-pid_, SIGKILL);
+        (void)::kill(pid_, SIGKILL); // a child of ours, not reaped: the pid is still its own
+        result_.status = wait_for_child(pid_);
+        keep_output();
+    }
+
+  private:
+    bool has_ended() {
+        int status = 0;
+        if (::waitpid(pid_, &status, WNOHANG) != pid_) {
             return false;
         }
-        std::array<char, 4096> buffer{};
-        ssize_t count = ::read(fd, buffer.data(), buffer.size());
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count <= 0) {
-            return true;
-        }
-        std::size_t room = max_output_bytes - output.size();
-        output.append(buffer.data(), std::min(static_cast<std::size_t>(count), room));
+        result_.status = status;
+        return true;
     }
-}
+    /// What is there now. Others may hold the pipe open after the program's end.
+    void keep_output() {
+        std::array<char, 4096> buffer{};
+        while (reader_) {
+            ssize_t count = ::read(reader_.get(), buffer.data(), buffer.size());
+            if (count < 0 && errno == EINTR) {
+                continue;
+            }
+            if (count < 0 && errno == EAGAIN) {
+                return;
+            }
+            if (count <= 0) {
+                reader_.reset();
+                return;
+            }
+            result_.output.append(buffer.data(), static_cast<std::size_t>(count));
+            if (result_.output.size() > max_output_bytes) {
+                result_.output.erase(0, result_.output.size() - max_output_bytes);
+            }
+        }
+    }
 
-bool ends_within(pid_t pid, int reader, std::chrono::milliseconds limit, std::string& output) {
-    Fd pidfd;
-    return read_until(reader, Clock::now() + limit, output) &&
-           (try_open_pidfd(pid, pidfd) != 0 || wait_for_exit(pidfd.get(), limit));
+    pid_t pid_;
+    Fd reader_;
+    Fd pidfd_;
+    ProgramResult& result_;
+};
+
+void attend(pid_t pid, Fd reader, std::optional<std::chrono::milliseconds> limit,
+            ProgramResult& result) {
+    std::optional<Clock::time_point> end;
+    if (limit) {
+        end = Clock::now() + *limit;
+    }
+    try {
+        Attendance attendance(pid, std::move(reader), result);
+        if (!attendance.wait(end)) {
+            result.timed_out = true;
+            attendance.kill();
+        }
+    } catch (const Error&) { // catch: nothing is left behind, rethrows
+        (void)::kill(pid, SIGKILL);
+        (void)::waitpid(pid, nullptr, 0);
+        throw;
+    }
 }
 
 } // namespace
 
-ProgramResult run_program(const std::string& path, const std::vector<std::string>& arguments,
-                          std::chrono::milliseconds limit) {
-    std::vector<std::string> argv{path};
-    argv.insert(argv.end(), arguments.begin(), arguments.end());
-    std::vector<std::string> environment{"PATH=" + program_search_path(), "LC_ALL=C"};
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        int saved = errno;
-        throw_system(saved, "make a pipe for " + path);
-    }
-    Fd reader{ends[0]};
-    Fd writer{ends[1]};
-    Fd input = open_at(AT_FDCWD, "/dev/null", O_RDONLY);
+ProgramResult run_program(const ProgramCall& call) {
+    std::vector<std::string> argv_texts = call.argv;
+    std::vector<std::string> environment_texts = call.environment;
+    std::vector<char*> argv = pointers_to(argv_texts);
+    std::vector<char*> environment = pointers_to(environment_texts);
+    Fd input = make_input(call.input);
+    Pipe kept = make_pipe();
+    Pipe report = make_pipe();
+    pid_t parent = ::getpid();
     pid_t pid = clone_process();
     if (pid == 0) {
-        become_program(input.get(), writer.get(), argv, environment);
+        Streams streams{input.get(), call.output < 0 ? kept.writer.get() : call.output,
+                        call.errors < 0 ? kept.writer.get() : call.errors, report.writer.get()};
+        become_program(call, streams, parent, argv, environment);
     }
-    writer.reset();
+    kept.writer.reset();
+    report.writer.reset();
     ProgramResult result;
-    const auto end_it = [&] { // a child of ours, not reaped: the pid is still its own
-        (void)::kill(pid, SIGKILL);
-        result.status = wait_for_child(pid);
-    };
-    try {
-        result.timed_out = !ends_within(pid, reader.get(), limit, result.output);
-    } catch (const Error&) { // catch: nothing is left behind, rethrows
-        end_it();
-        throw;
+    attend(pid, std::move(kept.reader), call.limit, result);
+    int errnum = 0;
+    if (::read(report.reader.get(), &errnum, sizeof errnum) == sizeof errnum) { // EOF: executed
+        result.exec_errnum = errnum;
     }
-    if (result.timed_out) {
-        end_it();
-    } else {
-        result.status = wait_for_child(pid);
+    return result;
+}
+
+ProgramResult run_program(const std::string& path, const std::vector<std::string>& arguments,
+                          std::chrono::milliseconds limit) {
+    ProgramCall call;
+    call.path = path;
+    call.argv = {path};
+    call.argv.insert(call.argv.end(), arguments.begin(), arguments.end());
+    call.environment = {"PATH=" + program_search_path(), "LC_ALL=C"};
+    call.limit = limit;
+    ProgramResult result = run_program(call);
+    if (result.exec_errnum != 0) {
+        result.output = describe_errno(result.exec_errnum);
     }
     return result;
 }

@@ -1,22 +1,40 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace coracle::sys {
 
-/// How a program of the host ended.
-struct ProgramResult {
-    int status = 0;         ///< wait status
-    bool timed_out = false; ///< killed at the deadline
-    std::string output;     ///< stdout and stderr, 64 KiB at most
+/// A program and what it gets. fds are borrowed.
+struct ProgramCall {
+    std::string path;
+    std::vector<std::string> argv;                  ///< argv[0] included
+    std::vector<std::string> environment;           ///< all of it
+    std::string input;                              ///< what it reads from its standard input
+    int directory = -1;                             ///< its working directory; -1: this process's
+    int output = -1;                                ///< its standard output; -1: kept in the result
+    int errors = -1;                                ///< its standard error; -1: kept in the result
+    std::optional<std::chrono::milliseconds> limit; ///< it is killed after this
 };
 
-/// Runs a program of the host to its end: arguments without a shell, stdin empty, environment
-/// only PATH and LC_ALL=C, default signals. Killed after `limit`. Exit status 127: not executed,
-/// and `output` says why.
-/// Runs in: parent, before or beside the intermediate; never after pivot. Throws: system.
+/// How a program ended.
+struct ProgramResult {
+    int status = 0;         ///< wait status
+    int exec_errnum = 0;    ///< not 0: it could not be executed
+    bool timed_out = false; ///< killed at the limit, with its process group
+    std::string output;     ///< what was kept, the last 64 KiB of it
+};
+
+/// Runs a program to its end, without a shell, in a session of its own, with default signals and no
+/// fd but the three standard streams. What it leaves behind in the background goes on, and is not
+/// waited for. Killed if this process dies.
+/// Runs in: parent; init, before the filter is loaded. Throws: system.
+[[nodiscard]] ProgramResult run_program(const ProgramCall& call);
+
+/// The same for a program of the host: stdin empty, both output streams kept, environment only
+/// PATH and LC_ALL=C. Runs in: parent, before or beside the intermediate. Throws: system.
 [[nodiscard]] ProgramResult run_program(const std::string& path,
                                         const std::vector<std::string>& arguments,
                                         std::chrono::milliseconds limit);
