@@ -21,6 +21,7 @@ const std::vector<Command>& commands() {
         // Its other codes are the program's.
         {"exec", "run one more process in a container", run_exec, 255, 255},
         {"state", "print a container's state", run_state},
+        {"wait", "wait until a container has stopped", run_wait},
         {"kill", "send a signal to a container", run_kill},
         {"delete", "delete a container", run_delete},
         {"list", "list the containers", run_list},

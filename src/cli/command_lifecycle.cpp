@@ -28,6 +28,18 @@ int run_state(const container::Context& context, std::vector<std::string> argume
     return 0;
 }
 
+int run_wait(const container::Context& context, std::vector<std::string> arguments) {
+    std::string id;
+    CLI::App app("Wait until a container has stopped, and print its exit code, or \"unknown\"",
+                 "wait");
+    app.add_option("ID", id, "the container's id")->required();
+    if (parse_arguments(app, std::move(arguments))) {
+        std::optional<int> code = container::wait(context, id);
+        print((code ? std::to_string(*code) : "unknown") + "\n");
+    }
+    return 0;
+}
+
 int run_kill(const container::Context& context, std::vector<std::string> arguments) {
     std::string id;
     std::string signal_text = "TERM";

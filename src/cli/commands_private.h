@@ -29,6 +29,7 @@ int run_run(const container::Context& context, std::vector<std::string> argument
 int run_exec(const container::Context& context, std::vector<std::string> arguments);
 int run_start(const container::Context& context, std::vector<std::string> arguments);
 int run_state(const container::Context& context, std::vector<std::string> arguments);
+int run_wait(const container::Context& context, std::vector<std::string> arguments);
 int run_kill(const container::Context& context, std::vector<std::string> arguments);
 int run_delete(const container::Context& context, std::vector<std::string> arguments);
 int run_list(const container::Context& context, std::vector<std::string> arguments);

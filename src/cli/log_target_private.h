@@ -5,12 +5,13 @@
 namespace coracle::cli {
 
 struct LogChoice {
-    std::string target; ///< "": standard error; else PATH or file:PATH
+    /// "": standard error; else PATH, file:PATH, journald:[IDENTIFIER] or syslog:[IDENTIFIER]
+    std::string target;
     std::string format; ///< "text" or "json"
     std::string level;  ///< "": error
 };
 
-/// Opens the log for appending and sets where this process's lines go. Throws: system, unsupported.
+/// Opens the log for appending and sets where this process's lines go. Throws: system; usage.
 void open_log(const LogChoice& choice);
 
 } // namespace coracle::cli

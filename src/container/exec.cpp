@@ -5,6 +5,7 @@
 #include "coracle/base/log.h"
 #include "coracle/host/container_facts.h"
 #include "coracle/host/detect.h"
+#include "coracle/host/security_modules.h"
 #include "coracle/plan/make_launch_plan.h"
 #include "coracle/spec/config_json.h"
 #include "coracle/sys/file.h"
@@ -56,8 +57,12 @@ plan::ExecLaunchPlan make_plan(const Context& context, const ExecOptions& option
     choice.join_session_keyring = found.record.session_keyring;
     choice.preserve_fds = options.preserve_fds;
     choice.strict = context.strict;
-    return plan::make_exec_plan(config, host::detect_facts(proc_fd),
-                                host::detect_container_facts(proc_fd, directory), choice);
+    host::Facts facts = host::detect_facts(proc_fd);
+    if (plan::needs_security_modules(config)) {
+        facts.security_modules = host::detect_security_modules(proc_fd);
+    }
+    return plan::make_exec_plan(config, facts, host::detect_container_facts(proc_fd, directory),
+                                choice);
 }
 
 void report_degradations(const plan::ExecLaunchPlan& plan,

@@ -59,6 +59,7 @@ struct ExecLaunch::State {
 
     void start_joiner();
     void send_plan();
+    void adopt_executor();
 };
 
 void ExecLaunch::State::start_joiner() {
@@ -93,8 +94,23 @@ void ExecLaunch::State::send_plan() {
         }
     }
     side.channel.send_exec_plan(exec, fds);
+}
+
+void ExecLaunch::State::adopt_executor() {
+    std::vector<std::uint8_t> filter;
     if (plan.seccomp) { // compiled while the joiner works
-        side.channel.send_filter(security::compile_seccomp(*plan.seccomp));
+        filter = security::compile_seccomp(*plan.seccomp);
+    }
+    Received started = side.require<InitStarted>(joiner, "joiner");
+    executor.adopt(std::get<InitStarted>(started.message).pid);
+    int status = joiner.reap();
+    if (status != 0) {
+        throw_ended({}, status, "joiner");
+    }
+    // Nothing of the executor may overtake InitStarted, so it waits for this.
+    side.channel.send_cgroup_ready();
+    if (plan.seccomp) {
+        side.channel.send_filter(std::move(filter));
     }
 }
 
@@ -113,12 +129,7 @@ void ExecLaunch::bring_up() {
     State& state = *state_;
     state.start_joiner();
     state.send_plan();
-    Received started = state.side.require<InitStarted>(state.joiner, "joiner");
-    state.executor.adopt(std::get<InitStarted>(started.message).pid);
-    int status = state.joiner.reap();
-    if (status != 0) {
-        throw_ended({}, status, "joiner");
-    }
+    state.adopt_executor();
     state.degraded = state.side.await_ready(state.executor, state.console);
 }
 

@@ -2,15 +2,19 @@
 
 #include "channel_private.h"
 #include "coracle/base/exception.h"
+#include "coracle/base/number_list.h"
+#include "coracle/security/process_attributes.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 #include "coracle/sys/rooted_path.h"
+#include "coracle/sys/scheduling.h"
 #include "coracle/sys/terminal.h"
 #include "payload_private.h"
 #include "session_private.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,6 +30,7 @@ struct Work {
     Stage stage = Stage::begin;
     plan::ExecPlan plan;
     std::vector<Fd> joined;
+    Fd proc; ///< the host's: the container's may be anything
     Fd root;
     Payload payload;
     std::vector<plan::Degradation> degraded;
@@ -38,6 +43,16 @@ struct Work {
     }
 };
 
+void set_affinity(const std::vector<std::uint64_t>& cpus, const char* member) {
+    int errnum = cpus.empty() ? 0 : sys::try_set_affinity(0, cpus);
+    if (errnum != 0) {
+        throw_system(errnum,
+                     std::string("/process/execCPUAffinity/") + member + ": run on the CPUs " +
+                         write_number_list(cpus),
+                     errnum == EINVAL ? "none of them is there and in the cpuset" : "");
+    }
+}
+
 /// What needs the host's /proc, or fails once the process cannot be inspected.
 void prepare_to_join(Work& work) {
     work.plan = work.channel.require<ExecPlanMessage>(&work.joined).plan;
@@ -47,8 +62,10 @@ void prepare_to_join(Work& work) {
     constexpr unsigned spare = 64; // the executor opens a few more
     unsigned size = sys::FdTable().size();
     work.payload.fd_table_size = size == 0 ? 0 : size + spare;
+    work.proc = sys::open_proc();
+    set_affinity(work.plan.initial_cpus, "initial");
     if (work.plan.process.oom_score_adj) {
-        sys::write_file(AT_FDCWD, "/proc/self/oom_score_adj",
+        sys::write_file(work.proc.get(), "self/oom_score_adj",
                         std::to_string(*work.plan.process.oom_score_adj));
     }
     // The memory of both processes belongs to the caller's user namespace, where they executed the
@@ -82,11 +99,16 @@ void make_terminal(Work& work) {
 
 void become_payload(Work& work) {
     sys::set_parent_death_signal();
+    work.enter(Stage::cgroup);
+    (void)work.channel.require<CgroupReady>();
     work.enter(Stage::session);
+    set_affinity(work.plan.final_cpus, "final");
     sys::start_session();
     if (work.plan.join_session_keyring) {
         join_session_keyring(work.plan.id, work.degraded);
     }
+    security::apply_labels(work.plan.process, work.proc.get());
+    work.proc.reset();
     make_terminal(work);
     work.enter(Stage::identity);
     work.payload.process = std::move(work.plan.process);

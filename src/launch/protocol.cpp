@@ -87,7 +87,7 @@ void fields(A& a, Of<A, InitPlan>& v) {
 template <class A>
 void fields(A& a, Of<A, ExecPlan>& v) {
     launch::transfer_all(a, v.id, v.join_session_keyring, v.joins_user_namespace, v.joins,
-                         v.process);
+                         v.initial_cpus, v.final_cpus, v.process);
 }
 template <class A>
 void fields(A& a, Of<A, Degradation>& v) {

@@ -40,8 +40,9 @@
 ///     parent P                       joiner J                         executor E
 ///     start J on the private copy
 ///          ── ExecPlan + fds ──────► join the container's namespaces
-///          ── Filter ────────────────────────────────────────────────► (only with seccomp)
 ///          ◄─ InitStarted{pid} ───── start E (CLONE_PARENT), exit
+///          ── CgroupReady ───────────────────────────────────────────► (nothing of E before it)
+///          ── Filter ────────────────────────────────────────────────► (only with seccomp)
 ///          ◄──────────────────────────────────────────── Console + fd (only with a terminal)
 ///          ◄────────────────────────────────────────── Ready{degraded}
 ///          ── Start ─────────────────────────────────────────────────►

@@ -1,8 +1,11 @@
 #include "coracle/base/error.h"
+#include "coracle/base/number_list.h"
+#include "coracle/base/text.h"
 #include "coracle/plan/make_launch_plan.h"
 #include "plan_private.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace coracle::plan {
 
@@ -28,6 +31,15 @@ LaunchPlan make_container_plan(const host::ContainerFacts& container) {
     return plan;
 }
 
+std::vector<std::uint64_t> make_cpus(const std::string& list, const char* pointer) {
+    std::optional<std::vector<std::uint64_t>> cpus = parse_number_list(list, UINT16_MAX);
+    if (!cpus) {
+        throw_error(ErrorKind::invalid_config, std::string(pointer) + ": " + printable(list) +
+                                                   " is not a list of CPUs such as \"0-3,7\"");
+    }
+    return *cpus;
+}
+
 } // namespace
 
 ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& facts,
@@ -45,6 +57,11 @@ ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& fac
     plan.exec.join_session_keyring = options.join_session_keyring;
     plan.exec.joins_user_namespace = of_container.user_namespace == UserNamespace::joined;
     plan.exec.process = make_process(inputs, of_container);
+    if (config.process && config.process->exec_cpu_affinity) {
+        const spec::ExecCpuAffinity& affinity = *config.process->exec_cpu_affinity;
+        plan.exec.initial_cpus = make_cpus(affinity.initial, "/process/execCPUAffinity/initial");
+        plan.exec.final_cpus = make_cpus(affinity.final_, "/process/execCPUAffinity/final");
+    }
     if (inputs.linux_.seccomp) {
         plan.seccomp = make_seccomp(*inputs.linux_.seccomp);
         plan.exec.process.has_filter = true;

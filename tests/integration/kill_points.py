@@ -22,7 +22,7 @@ import residue
 
 INJECT = os.path.abspath(os.environ.get(
     "CORACLE_INJECT", os.path.join(os.path.dirname(harness.GUEST), "coracle-inject")))
-VERBS = ("create", "start", "run", "kill", "delete", "delete --force")
+VERBS = ("create", "start", "run", "exec", "kill", "delete", "delete --force")
 TIME = 10.0
 # Programs of the host that the runtime runs: what befalls them is theirs to say.
 OTHERS = {"newuidmap", "newgidmap", "getent", "getsubids"}
@@ -77,6 +77,8 @@ class Study:
     def _args(self):
         if self.verb in ("create", "run"):
             return [self.verb, "--pid-file", self.pid_file, "--bundle", self.bundle.path, self.id]
+        if self.verb == "exec":
+            return ["exec", self.id, "/bin/guest", "exit", "0"]
         if self.verb == "kill":
             return ["kill", self.id, "KILL"]
         return [self.verb.split()[0], *self.tail, self.id]
@@ -92,7 +94,7 @@ class Study:
                                  self.bundle.path, self.id)
         with open(self.pid_file, encoding="ascii") as file:
             self.watched = int(file.read())
-        if self.verb in ("kill", "delete --force"):
+        if self.verb in ("exec", "kill", "delete --force"):
             box.must("start", self.id)
 
     def _traced(self, *how):
@@ -152,7 +154,13 @@ class Study:
         if self._traced(f"kill:{point.role}", str(point.index)) is None:
             harm.append(f"the verb did not end within {TIME} s")
         self.missed += self.reached is None
+        if self.verb == "exec":
+            harm += residue.wait_for_none(self._strangers)
         return harm + self._clean() + self._again()
+
+    def _strangers(self):
+        """What lives in the container beside its init."""
+        return [f"beside init: {text}" for pid, text in self.box.processes() if pid != self.watched]
 
     def _clean(self):
         """Removes by force; returns what stays."""

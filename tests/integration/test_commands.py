@@ -6,12 +6,14 @@ import os
 import pty
 import re
 import shutil
+import sys
 
 import pytest
 
+import harness
 from harness import eventually
 
-VERBS = ("create", "start", "state", "kill", "delete", "run", "list", "spec", "features")
+VERBS = ("create", "start", "state", "kill", "delete", "run", "exec", "wait", "list", "spec", "features")
 
 
 # ---- options
@@ -94,6 +96,35 @@ def test_a_wrong_command_line_exits_with_two(box):
 def test_help_of_each_verb_succeeds(box, verb):
     result = box.must(verb, "--help")
     assert verb in result.out and result.err == ""
+
+
+def manual_options():
+    """{section: {option}} of the sub-commands in coracle(1), with their short forms."""
+    sections, name = {}, None
+    with open(os.path.join(harness.CHECKOUT, "man/coracle.1"), encoding="utf-8") as file:
+        for line in file:
+            if line.startswith((".Ss ", ".Sh ")):
+                name = line[4:].strip()
+            elif line.startswith(".It Fl ") and name:
+                words = re.findall(r"(?:^\.It|,) Fl (\S+)", line)
+                sections.setdefault(name, set()).update(words)
+    return sections
+
+
+@pytest.mark.modes("root")
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_manual_has_the_options_of_each_verb_and_no_others(box, verb):
+    text = box.must(verb, "--help").out
+    shown = set()
+    for line in text.splitlines():
+        if head := re.match(r"\s+(-[^\s]*)", line):
+            shown |= {word.lstrip("-").split("=")[0] for word in head[1].split(",")}
+    shown -= {"h", "help"}
+    manual = manual_options()
+    described = {word.lstrip("-") for word in manual.get(verb, set())}
+    if verb == "run":
+        described |= {word.lstrip("-") for word in manual["create"]}
+    assert described == shown
 
 
 def test_help_succeeds_and_names_the_verbs(box):
@@ -227,6 +258,36 @@ def test_success_logs_nothing(box):
                       options=["--log", path, "--log-format", "json"])
     assert not os.path.exists(path) or log_lines(path) == []
     assert result.err == ""
+
+
+@pytest.mark.modes("root")
+def test_a_log_can_be_a_service_of_the_host(box):
+    """The sockets are those of a mount namespace of the test's own."""
+    for target, path, says in (("journald:box", "/run/systemd/journal/socket",
+                                b"PRIORITY=3\nSYSLOG_IDENTIFIER=box\nMESSAGE=container does not"),
+                               ("syslog:", "/dev/log", b"<27>coracle: container does not exist")):
+        script = (f"mount -t tmpfs none {os.path.dirname(path)} 2>/dev/null || "
+                  f"{{ mkdir -p {os.path.dirname(path)}; }}; exec \"$@\"")
+        listener = os.path.join(box.dir, "service.py")
+        with open(listener, "w", encoding="ascii") as file:
+            file.write("import os, socket, subprocess, sys\n"
+                       f"os.makedirs(os.path.dirname({path!r}), exist_ok=True)\n"
+                       "one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+                       f"one.bind({path!r})\n"
+                       "rc = subprocess.run(sys.argv[1:], check=False).returncode\n"
+                       "one.settimeout(5)\n"
+                       "sys.stdout.buffer.write(one.recv(4096))\n"
+                       "sys.exit(rc)\n")
+        result = box.call("state", "no-such", options=["--log", target],
+                          wrap=["unshare", "-m", "--propagation", "private", "sh", "-c", script,
+                                "sh", sys.executable, listener])
+        assert result.rc == 1, result
+        assert says in result.out.encode(), result
+
+
+def test_a_log_service_that_is_not_there_is_an_error(box):
+    for target, says in (("syslog:a b", "identifier"), ("journald:\n", "identifier")):
+        box.fails("list", options=["--log", target], says=says)
 
 
 def test_the_log_is_appended_to(box):

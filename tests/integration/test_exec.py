@@ -232,6 +232,24 @@ def test_it_makes_no_keyring_where_the_container_has_none(box, options):
     assert f"_ses.{container.id}" not in guest(box, container, "cat", "/proc/keys").out
 
 
+def test_the_cpus_of_exec_are_set(box):
+    container = box.start("pause", edit=process_of(execCPUAffinity={"initial": "0-1", "final": "0"}))
+    assert facts(box, container).status["Cpus_allowed_list"] == "0"
+
+
+def test_the_first_cpus_stay_where_no_last_ones_are_named(box):
+    container = box.start("pause", edit=process_of(execCPUAffinity={"initial": "1"}))
+    assert facts(box, container).status["Cpus_allowed_list"] == "1"
+    assert Facts(guest(box, container, "facts").out).status["Cpus_allowed_list"] == "1"
+
+
+def test_cpus_that_are_not_there_are_an_error(box):
+    container = box.start("pause", edit=process_of(execCPUAffinity={"initial": "4000-4001"}))
+    result = box.fails("exec", container.id, "/bin/guest", says=["/process/execCPUAffinity/initial",
+                                                                 "4000-4001", "invalid argument"])
+    assert result.rc == 255
+
+
 # ---- descriptors
 
 

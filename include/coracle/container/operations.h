@@ -82,6 +82,11 @@ struct ExecOptions {
 /// Every container of the state root; one whose record cannot be read is left out with a warning.
 [[nodiscard]] std::vector<spec::ContainerView> list(const Context& context);
 
+/// Blocks until the container has stopped. Returns its exit code, 128 + N for signal N, if the
+/// kernel tells: it does for the end of a process that this one saw live (Linux >= 6.15), or whose
+/// parent is this one. Throws: not_found.
+[[nodiscard]] std::optional<int> wait(const Context& context, const std::string& id);
+
 enum class KillScope {
     init,
     all, ///< a container that is not running is no error

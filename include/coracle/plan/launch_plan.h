@@ -329,6 +329,10 @@ struct ExecPlan {
     /// CLONE_NEW* of each fd that comes beside the plan, in the order of joining: one pidfd with
     /// several, or one namespace each.
     std::vector<std::uint64_t> joins;
+    /// CPUs before and after the process is in the container's cgroup, as base/number_list.h has
+    /// them; empty: not changed.
+    std::vector<std::uint64_t> initial_cpus;
+    std::vector<std::uint64_t> final_cpus;
     ProcessPlan process;
 };
 

@@ -35,6 +35,12 @@ class Pipe {
     std::array<int, 2> ends_{};
 };
 
+log::Settings with(Format format) {
+    log::Settings settings;
+    settings.format = format;
+    return settings;
+}
+
 struct Written {
     std::string file;
     std::string standard_error;
@@ -67,23 +73,23 @@ constexpr long sample_time = 1767323045; // 2026-01-02T03:04:05Z
 } // namespace
 
 TEST_CASE("log: a JSON line has level, msg and time in that order", "[log]") {
-    CHECK(log::make_line(Level::error, Format::json, "no \"x\"\n", sample_time) ==
+    CHECK(log::make_line(Level::error, with(Format::json), "no \"x\"\n", sample_time) ==
           "{\"level\":\"error\",\"msg\":\"no \\\"x\\\"\\n\",\"time\":\"2026-01-02T03:04:05Z\"}\n");
-    CHECK(log::make_line(Level::warning, Format::json, "w", sample_time) ==
+    CHECK(log::make_line(Level::warning, with(Format::json), "w", sample_time) ==
           "{\"level\":\"warning\",\"msg\":\"w\",\"time\":\"2026-01-02T03:04:05Z\"}\n");
 }
 
 TEST_CASE("log: a JSON line stays JSON whatever the message holds", "[log]") {
-    CHECK(
-        log::make_line(Level::error, Format::json, std::string("\0\xff\x1b[0m", 6), sample_time) ==
-        "{\"level\":\"error\",\"msg\":\"\\u0000\xef\xbf\xbd\\u001b[0m\","
-        "\"time\":\"2026-01-02T03:04:05Z\"}\n");
+    CHECK(log::make_line(Level::error, with(Format::json), std::string("\0\xff\x1b[0m", 6),
+                         sample_time) ==
+          "{\"level\":\"error\",\"msg\":\"\\u0000\xef\xbf\xbd\\u001b[0m\","
+          "\"time\":\"2026-01-02T03:04:05Z\"}\n");
 }
 
 TEST_CASE("log: a text line is what logrus writes", "[log]") {
-    CHECK(log::make_line(Level::error, Format::text, "no \"x\" \\ y", sample_time) ==
+    CHECK(log::make_line(Level::error, with(Format::text), "no \"x\" \\ y", sample_time) ==
           "time=\"2026-01-02T03:04:05Z\" level=error msg=\"no \\\"x\\\" \\\\ y\"\n");
-    CHECK(log::make_line(Level::info, Format::text, "a\nb", 0) ==
+    CHECK(log::make_line(Level::info, with(Format::text), "a\nb", 0) ==
           "time=\"1970-01-01T00:00:00Z\" level=info msg=\"a\\nb\"\n");
 }
 
@@ -98,7 +104,7 @@ TEST_CASE("log: the calendar", "[log]") {
         Row{1735689599, "2024-12-31T23:59:59Z"}, Row{4107542400, "2100-03-01T00:00:00Z"},
     };
     for (const Row& row : rows) {
-        CHECK(log::make_line(Level::debug, Format::text, "m", row.seconds) ==
+        CHECK(log::make_line(Level::debug, with(Format::text), "m", row.seconds) ==
               std::string("time=\"") + row.time + "\" level=debug msg=\"m\"\n");
     }
 }
@@ -129,4 +135,15 @@ TEST_CASE("log: nothing below the level is written", "[log]") {
     CHECK(written.file.empty());
     CHECK(written.standard_error.empty());
     CHECK(write_with({}, Level::debug, "d").standard_error.empty());
+}
+
+TEST_CASE("log: a line for the journal and for syslog is one datagram", "[base]") {
+    log::Settings settings = with(Format::journal);
+    settings.identifier = "box";
+    CHECK(make_line(Level::error, settings, "no\nPRIORITY=0", 0) ==
+          "PRIORITY=3\nSYSLOG_IDENTIFIER=box\nMESSAGE=no\\nPRIORITY=0\n");
+    CHECK(make_line(Level::debug, settings, "m", 0).starts_with("PRIORITY=7\n"));
+    settings.format = Format::syslog;
+    CHECK(make_line(Level::warning, settings, "w \x1b[0m", 0) == "<28>box: w \\x1b[0m");
+    CHECK(make_line(Level::info, settings, "i", 0) == "<30>box: i");
 }

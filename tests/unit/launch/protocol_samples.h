@@ -111,7 +111,7 @@ inline std::vector<launch::Message> sample_messages() {
             MountSources{},
 
             Diagnosis{"its interpreter"},
-            ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, sample_process()}}};
+            ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, sample_process()}}};
 }
 
 } // namespace coracle::test

@@ -1,0 +1,67 @@
+"""Waiting for the end of a container."""
+
+import os
+import platform
+import signal
+
+import pytest
+
+from harness import eventually
+
+TELLS = tuple(int(n) for n in platform.release().split("-")[0].split(".")[:2]) >= (6, 15)
+
+
+def waiter(box, container):
+    out = os.path.join(box.dir, "waited")
+    with open(out, "wb") as file:
+        os.fchmod(file.fileno(), 0o666)
+        process = box.runtime.popen(box.runtime.argv("wait", container.id), file, file)
+    return process, lambda: open(out, encoding="ascii").read().strip()
+
+
+def expected(code):
+    return str(code) if TELLS else "unknown"
+
+
+def test_it_ends_with_the_container_and_prints_its_exit_code(box):
+    container = box.create("exit", "7")
+    process, text = waiter(box, container)
+    box.must("start", container.id)
+    container.wait_status()  # reaped, as a manager does
+    assert process.wait(10) == 0
+    assert text() == expected(7)
+
+
+def test_a_signals_end_is_128_and_its_number(box):
+    container = box.start("pause")
+    process, text = waiter(box, container)
+    assert process.poll() is None
+    box.must("kill", container.id, "KILL")
+    container.wait_status()
+    assert process.wait(10) == 0
+    assert text() == expected(128 + signal.SIGKILL)
+
+
+def test_several_may_wait(box):
+    container = box.start("pause")
+    waiters = [box.runtime.popen(box.runtime.argv("wait", container.id), -3, -3) for _ in range(5)]
+    box.must("kill", container.id, "KILL")
+    container.wait_status()
+    assert [process.wait(10) for process in waiters] == [0] * 5
+
+
+def test_a_stopped_container_is_not_waited_for(box):
+    container = box.start("pause")
+    box.must("kill", container.id, "KILL")
+    container.wait_status()
+    assert eventually(lambda: container.status() == "stopped")
+    assert box.must("wait", container.id).out == "unknown\n"
+
+
+def test_an_unknown_container_is_an_error(box):
+    box.fails("wait", "no-such", says="does not exist")
+
+
+@pytest.mark.parametrize("args", [[], ["a", "b"], ["--no-such", "a"]])
+def test_a_wrong_call_is_an_error(box, args):
+    assert box.fails("wait", *args).rc == 2
