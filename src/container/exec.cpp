@@ -11,6 +11,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
+#include "coracle/sys/terminal.h"
 #include "exec_process_private.h"
 #include "foreground_private.h"
 #include "handover_private.h"
@@ -19,6 +20,7 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace coracle::container {
 
@@ -117,6 +119,7 @@ int exec(const Context& context, const ExecOptions& options) {
         send_pidfd(pidfd_socket, launch.pidfd());
         pidfd_socket.reset();
     }
+    sys::copy_window_size(STDIN_FILENO, console.get()); // before the program asks for it
     start(launch, options);
     if (options.detach) {
         return 0;

@@ -124,7 +124,6 @@ int wait_without_terminal(const Fd& signals, pid_t init, int pidfd, Orphans orph
 int wait_with_terminal(const Fd& signals, pid_t init, int pidfd, const Fd& console,
                        Orphans orphans) {
     sys::RawMode raw(STDIN_FILENO);
-    sys::copy_window_size(STDIN_FILENO, console.get());
     TerminalPump pump(STDIN_FILENO, STDOUT_FILENO, console.get());
     for (;;) {
         std::array<struct pollfd, 4> entries{};

@@ -1,19 +1,24 @@
 #include "coracle/base/error.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
+#include "coracle/sys/terminal.h"
 #include "creation_private.h"
 #include "foreground_private.h"
 #include "handover_private.h"
 #include "passed_fds_private.h"
+
+#include <unistd.h>
 
 namespace coracle::container {
 
 namespace {
 
 int run_in_foreground(Creation& creation, const RunOptions& options, Orphans orphans) {
+    sys::Fd console = creation.take_console();
+    sys::copy_window_size(STDIN_FILENO, console.get()); // before the program asks for it
     creation.start();
     creation.unlock();
-    int status = attend(creation.pid(), creation.pidfd(), creation.take_console(), orphans);
+    int status = attend(creation.pid(), creation.pidfd(), std::move(console), orphans);
     if (options.keep) {
         creation.keep();
     }
