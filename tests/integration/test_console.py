@@ -81,6 +81,23 @@ def test_the_terminal_comes_over_the_console_socket(box, listener):
     container.wait_stopped()
 
 
+def test_the_terminal_has_its_place_in_a_read_only_dev(box, listener):
+    """/dev is made read-only once /dev/console is there."""
+    def edit(config, _):
+        with_terminal(config)
+        for mount in config["mounts"]:
+            if mount["destination"] == "/dev":
+                mount["options"].append("ro")
+
+    container = box.create("also", "stat", "/dev/console", "--", "touch", "/dev/new",
+                           edit=edit, options=["--console-socket", listener.getsockname()])
+    _, master = receive(listener)
+    box.must("start", container.id)
+    said = read_all(master)
+    os.close(master)
+    assert "char" in said and "EROFS" in said, said
+
+
 def test_what_is_typed_reaches_the_program(box, listener):
     container = box.create(edit=lambda config, _: (
         with_terminal(config), config["process"].update(args=["/bin/guest", "cat", "/dev/stdin"])),

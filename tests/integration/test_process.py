@@ -284,6 +284,13 @@ def test_descriptors_of_listen_fds_are_passed_on(box, two_pipes):
     assert facts.environment["LISTEN_FDS"] == "1" and facts.environment["LISTEN_PID"] == "1"
 
 
+@pytest.mark.parametrize("count", ["many", "-1", "1025", "1 "])
+def test_listen_fds_that_is_no_number_is_named(box, count):
+    env = {**box.runtime.env, "LISTEN_FDS": count}
+    box.fails("run", "--bundle", box.bundle("exit", "0").path, box.new_id(), env=env,
+              says=[f"LISTEN_FDS={count}", "unset it"])
+
+
 def test_a_preserved_descriptor_that_is_not_open_is_an_error(box):
     bundle = box.bundle("exit", "0")
     box.fails("run", "--preserve-fds", "3", "--bundle", bundle.path, box.new_id())

@@ -160,6 +160,11 @@ TEST_CASE("plan refusals: the root and the mounts", "[plan]") {
         {
             {invalid, "/root/path: missing", [](Case& c) { c.config.root.reset(); }},
             {invalid, "/root/path: missing", [](Case& c) { c.config.root->path.clear(); }},
+            {unsupported, "/mounts/0/destination: a mount over / is not supported",
+             [](Case& c) {
+                 c.config.mounts = {mount_of("tmpfs")};
+                 c.config.mounts[0].destination = "/";
+             }},
             {invalid,
              "/mounts/0/options: idmap without uidMappings and gidMappings is about the "
              "container's user namespace, and it has none of its own",
