@@ -124,32 +124,36 @@ def _make_source(box, name, kind):
     else:
         with open(path, "w", encoding="ascii") as file:
             file.write(name)
+        os.chmod(path, 0o666)  # so that only the mount's being read-only keeps one from writing
         box.give(path)
     return path
 
 
-def exchanged_source(box, count, kinds):
+def exchanged_source(box, count, kinds, change=None):
     """T17: the source of a read-only bind mount is exchanged for another. The container sees one of
-    the two, of the kind it is, and cannot write to it."""
+    the two, of the kind it is, and cannot write to it. `change` may alter the configuration."""
     one, two = (_make_source(box, name, kind) for name, kind in zip(("one", "two"), kinds))
     known = {(os.stat(path).st_dev, os.stat(path).st_ino) for path in (one, two)}
 
-    def edit(config, _):
+    def edit(config, bundle):
+        if change:
+            change(config, bundle)
         config["mounts"].append({"destination": "/vol", "type": "bind", "source": one,
                                  "options": ["rbind", "ro"]})
 
     bundle = box.bundle("also", "stat", "/vol", "--", "find-writable", "/vol", "--", "try-open",
                         "w", "/vol", edit=edit)
     box.guest("swap", one, two, "20")
-    harm = []
+    harm, ran = [], 0
     for _ in range(count):
         result = box.run(bundle)
         if result.rc != 0:
             continue
+        ran += 1
         first, *others = result.out.splitlines()
         entry = json.loads(first)
         if (entry.get("dev"), entry.get("ino")) not in known:
             harm.append(f"something else is bound: {first}")
         if len(others) != 1 or others[0] not in ("/vol EROFS", "/vol EISDIR"):
             harm.append(f"it can be written: {others}")
-    return harm
+    return harm if ran else ["no container has run"]

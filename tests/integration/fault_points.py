@@ -8,7 +8,9 @@ hangs, and one `delete --force ID` leaves no process, mount, state entry or file
 
     fault_points.py [--user|--root] [--verb VERB]... [--errno E]... [--call NAME]... [--repeat]
                     [--sample N] [--seed S] [--messages] [--verbose]
+    CORACLE_WRAPPER="build/tests/guest/coracle-refuse linux-5.10 --" fault_points.py ...
 
+The second form: where what has a fallback is refused.
 --repeat: all later calls of the same kind in that process fail too, but not with EINTR and EAGAIN,
 which ask to call again. --messages: prints each error that came, with its count. Prints `VERB: N points, M wrong (F failed, S succeeded)` and the wrong
 ones; exits 1 if there are any."""

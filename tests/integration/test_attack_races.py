@@ -7,6 +7,7 @@ import re
 import pytest
 
 import attack_swaps
+from test_mount_sources import in_user_namespace
 
 RACES = int(os.environ.get("CORACLE_RACES", "25"))
 HARMFUL = re.compile(r"\.so(\.|$)|nsswitch|gconv|locale|ld\.so|/etc/(passwd|group)-")
@@ -82,6 +83,13 @@ def test_t04_an_exchanged_dev_null_is_never_a_mask(box):
                                    ("directory", "file")], ids="-".join)
 def test_t17_an_exchanged_source_is_one_of_the_two(box, kinds):
     assert attack_swaps.exchanged_source(box, RACES, kinds) == []
+
+
+@pytest.mark.modes("root")
+@pytest.mark.parametrize("kinds", [("directory", "directory"), ("file", "file")], ids="-".join)
+def test_t17_an_exchanged_source_that_the_parent_opens_is_one_of_the_two(box, kinds):
+    """The container's root is another user, so the parent opens the sources."""
+    assert attack_swaps.exchanged_source(box, RACES, kinds, in_user_namespace) == []
 
 
 # ---- A20: nothing of the container is loaded into the runtime
