@@ -95,23 +95,24 @@ inline plan::InitPlan sample_plan() {
 
 inline std::vector<launch::Message> sample_messages() {
     using namespace launch;
-    return {NeedIdMap{},
-            IdMapDone{},
-            CopyReady{},
-            InitStarted{-7},
-            InitPlanMessage{sample_plan()},
-            CgroupReady{},
-            Filter{{1, 2, 3, 255}},
-            Console{},
-            ReadyMessage{{{"mounts[2]", "bound"}, {"", ""}}},
-            Committed{},
-            Start{},
-            Accepted{},
-            Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
-            MountSources{},
+    return {
+        NeedIdMap{},
+        IdMapDone{},
+        CopyReady{},
+        InitStarted{-7},
+        InitPlanMessage{sample_plan()},
+        CgroupReady{},
+        Filter{{1, 2, 3, 255}},
+        Console{},
+        ReadyMessage{{{"mounts[2]", "bound"}, {"", ""}}},
+        Committed{},
+        Start{},
+        Accepted{},
+        Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
+        MountSources{},
 
-            Diagnosis{"its interpreter"},
-            ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, sample_process()}}};
+        Diagnosis{"its interpreter"},
+        ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, sample_process()}}};
 }
 
 } // namespace coracle::test
