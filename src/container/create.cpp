@@ -2,6 +2,7 @@
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
 #include "coracle/host/id_ranges.h"
+#include "coracle/host/resctrl.h"
 #include "coracle/host/security_modules.h"
 #include "coracle/sys/fd.h"
 #include "coracle/sys/procfs.h"
@@ -58,6 +59,9 @@ host::Facts detect_facts(const spec::Config& config, int proc_fd) {
     }
     if (plan::needs_security_modules(config)) {
         facts.security_modules = host::detect_security_modules(proc_fd);
+    }
+    if (config.linux_ && config.linux_->intel_rdt) {
+        facts.resctrl = host::find_resctrl(proc_fd);
     }
     return facts;
 }

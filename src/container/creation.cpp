@@ -35,6 +35,19 @@ std::vector<std::string> describe_degradations(const plan::LaunchPlan& plan,
     return texts;
 }
 
+/// What delete has to remove, the innermost first.
+std::vector<std::string> resctrl_groups(const plan::LaunchPlan& plan) {
+    std::vector<std::string> groups;
+    if (plan.resctrl && !plan.resctrl->monitor_group.empty()) {
+        std::string parent = plan.resctrl->group.empty() ? "" : plan.resctrl->group + "/";
+        groups.push_back(parent + "mon_groups/" + plan.resctrl->monitor_group);
+    }
+    if (plan.resctrl && plan.resctrl->owned) {
+        groups.push_back(plan.resctrl->group);
+    }
+    return groups;
+}
+
 std::vector<NamespaceKind> new_kinds(const plan::LaunchPlan& plan) {
     std::vector<NamespaceKind> kinds;
     for (const plan::NamespacePlan& entry : plan.namespaces) {
@@ -88,6 +101,7 @@ spec::Record Creation::make_record() const {
     record.boot_id = sys::read_boot_id(proc_fd_);
     record.pid_file = absolute_pid_file(options_.pid_file);
     record.creator_pid = ::getpid();
+    record.resctrl = resctrl_groups(decision_.plan);
     record.degradations = describe_degradations(decision_.plan, {});
     record.session_keyring = decision_.plan.init.new_session_keyring;
     record.annotations = decision_.bundle.config.annotations;

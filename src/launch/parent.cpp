@@ -1,5 +1,6 @@
 #include "coracle/launch/launch.h"
 
+#include "coracle/cgroup/resctrl.h"
 #include "coracle/security/seccomp.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/namespace.h"
@@ -27,6 +28,7 @@ struct Launch::State {
     Child intermediate;
     Child init;
     NetDevices net_devices;
+    cgroup::Resctrl resctrl;
     bool committed = false;
     Fd console;
     std::vector<plan::Degradation> degraded;
@@ -69,6 +71,9 @@ void Launch::State::map_ids() {
 /// Init cannot become ready before CgroupReady, so that its Ready never overtakes the
 /// intermediate's InitStarted.
 void Launch::State::let_init_go_on() {
+    if (plan.resctrl) {
+        resctrl.apply(*plan.resctrl, init.pid);
+    }
     net_devices.move(plan.net_devices, proc_fd, init.pid);
     std::vector<Fd> sources = open_mount_sources(plan, proc_fd, init.pid); // while init waits
     side.channel.send_cgroup_ready();
@@ -138,6 +143,7 @@ sys::Fd Launch::take_console() noexcept {
 void Launch::commit() {
     state_->side.channel.send_committed();
     state_->net_devices.keep();
+    state_->resctrl.keep();
     state_->committed = true;
 }
 

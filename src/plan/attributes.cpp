@@ -103,6 +103,33 @@ void require_selinux(const Inputs& inputs, const char* pointer, const std::strin
     }
 }
 
+std::optional<ResctrlPlan> make_resctrl(const Inputs& inputs) {
+    if (!inputs.linux_.intel_rdt) {
+        return std::nullopt;
+    }
+    const spec::IntelRdt& config = *inputs.linux_.intel_rdt;
+    if (inputs.facts.resctrl.empty()) {
+        throw_error(ErrorKind::unsupported,
+                    "/linux/intelRdt: resctrl is not mounted: leave the member out, or, on a CPU "
+                    "that has RDT, mount -t resctrl resctrl /sys/fs/resctrl");
+    }
+    ResctrlPlan plan;
+    plan.mount_point = inputs.facts.resctrl;
+    plan.owned = config.clos_id.empty();
+    plan.group = plan.owned ? inputs.options.id : config.clos_id == "/" ? "" : config.clos_id;
+    for (const std::string& schema : {config.l3_cache_schema, config.mem_bw_schema}) {
+        if (!schema.empty()) {
+            plan.own_schemas.push_back(schema);
+        }
+    }
+    if (plan.group.empty()) { // the root group is there: what is asked of it is written
+        std::swap(plan.schemata, plan.own_schemas);
+    }
+    plan.schemata.insert(plan.schemata.end(), config.schemata.begin(), config.schemata.end());
+    plan.monitor_group = config.enable_monitoring ? inputs.options.id : "";
+    return plan;
+}
+
 void plan_attributes(const Inputs& inputs, const spec::Process& config, LaunchPlan& plan,
                      ProcessPlan& process) {
     if (config.scheduler) {

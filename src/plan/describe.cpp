@@ -86,6 +86,18 @@ std::string describe_bind(const BindMount& bind) {
                        bind.with_host_peers ? " with-host-peers" : "");
 }
 
+void describe_resctrl(const ResctrlPlan& resctrl, std::string& out) {
+    out += fmt::format("resctrl: {}/{}{}", resctrl.mount_point, resctrl.group,
+                       resctrl.owned ? " (made, and removed with the container)" : "");
+    for (const std::vector<std::string>* lines : {&resctrl.own_schemas, &resctrl.schemata}) {
+        for (const std::string& line : *lines) {
+            out += " " + quote(line);
+        }
+    }
+    out +=
+        resctrl.monitor_group.empty() ? "\n" : fmt::format(" monitor {}\n", resctrl.monitor_group);
+}
+
 void describe_identity(const LaunchPlan& plan, std::string& out) {
     constexpr std::array<const char*, 4> methods{
         "none", "written by the parent", "own ids, setgroups denied", "by newuidmap and newgidmap"};
@@ -110,6 +122,9 @@ void describe_identity(const LaunchPlan& plan, std::string& out) {
     for (const IdMapping& map : plan.id_map.gids) {
         out += fmt::format("  gid {} = host {} size {}\n", value_of(map.container),
                            value_of(map.host), map.size);
+    }
+    if (plan.resctrl) {
+        describe_resctrl(*plan.resctrl, out);
     }
     out += fmt::format("cgroup: none ({})\n", plan.cgroup.reason);
 }

@@ -79,6 +79,7 @@ LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts
     plan.namespaces = make_namespaces(inputs);
     plan.time_offsets = make_time_offsets(inputs, plan);
     plan.net_devices = make_net_devices(inputs);
+    plan.resctrl = make_resctrl(inputs);
     plan.user_namespace = choose_user_namespace(plan.namespaces);
     plan.id_map = make_id_map(inputs, plan);
     plan_cgroup(inputs, plan);

@@ -26,6 +26,7 @@ void require_supported(const Inputs& inputs);
                                                         const LaunchPlan& plan);
 
 [[nodiscard]] std::vector<NetDevicePlan> make_net_devices(const Inputs& inputs);
+[[nodiscard]] std::optional<ResctrlPlan> make_resctrl(const Inputs& inputs);
 [[nodiscard]] UserNamespace choose_user_namespace(const std::vector<NamespacePlan>& namespaces);
 [[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] std::vector<IdMapping> make_id_mappings(const std::vector<spec::IdMapping>& mappings);

@@ -27,7 +27,6 @@ void require_supported_hooks(const spec::Hooks& hooks) {
 void require_supported(const Inputs& inputs) {
     require_supported_hooks(inputs.config.hooks);
     const spec::Linux& config = inputs.linux_;
-    refuse_if(config.intel_rdt.has_value(), "/linux/intelRdt", "Intel RDT is");
     if (config.resources && !config.resources->limits.empty()) {
         refuse_if(true, ("/linux/resources/" + config.resources->limits.front()).c_str(),
                   "cgroup limits are");

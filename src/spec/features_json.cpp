@@ -57,7 +57,7 @@ void write_linux(json::Writer& writer, const BuildFeatures& build) {
     write_seccomp(writer);
     write_switch(writer, "apparmor", true);
     write_switch(writer, "selinux", true);
-    write_switch(writer, "intelRdt", false);
+    write_switch(writer, "intelRdt", true);
     writer.key("mountExtensions").begin_object();
     write_switch(writer, "idmap", true);
     writer.end_object();

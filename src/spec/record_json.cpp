@@ -72,6 +72,19 @@ std::string parse_cgroup(const View& view) {
     return path;
 }
 
+/// Directories below resctrl's mount point.
+std::vector<std::string> parse_resctrl(const View& view) {
+    std::vector<std::string> groups = view.as_strings();
+    for (const std::string& group : groups) {
+        for (const std::string_view part : split(group, '/')) {
+            if (!is_path_component(part)) {
+                view.fail("is not a list of relative paths");
+            }
+        }
+    }
+    return groups;
+}
+
 std::int32_t parse_pid(const View& view) {
     const std::int32_t pid = view.as_int32();
     if (pid < 0) {
@@ -92,6 +105,8 @@ void parse_process_member(Record& record, std::string_view key, const View& valu
         record.start_time = value.as_uint64();
     } else if (key == "cgroup") {
         record.cgroup = parse_cgroup(value);
+    } else if (key == "resctrl") {
+        record.resctrl = parse_resctrl(value);
     } else if (key == "systemdCgroup") {
         record.systemd_cgroup = value.as_bool();
     } else if (key == "sessionKeyring") {
@@ -150,6 +165,9 @@ std::string write_record(const Record& record) {
     writer.key("cgroup").string(record.cgroup);
     writer.key("systemdCgroup").boolean(record.systemd_cgroup);
     writer.key("sessionKeyring").boolean(record.session_keyring);
+    if (!record.resctrl.empty()) {
+        writer.key("resctrl").strings(record.resctrl);
+    }
     writer.key("degradations").strings(record.degradations);
     writer.key("annotations").string_map(record.annotations);
     writer.end_object();

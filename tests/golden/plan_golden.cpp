@@ -74,8 +74,9 @@ const char* name_of(ErrorKind kind) {
     return "unexpected kind of error";
 }
 
-/// The plan, or why there is none.
-std::string describe_case(const std::string& config_text, const host::Facts& facts) {
+/// The plan, or why there is none. resctrl is mounted on every machine.
+std::string describe_case(const std::string& config_text, host::Facts facts) {
+    facts.resctrl = "/sys/fs/resctrl";
     spec::Config config = spec::parse_config(config_text);
     spec::validate(config);
     try {

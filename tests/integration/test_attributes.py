@@ -1,7 +1,11 @@
 """Scheduling, I/O priority, memory policy, execution domain and labels of the program."""
 
+import fcntl
 import os
 import re
+import socket
+import struct
+import termios
 
 import pytest
 
@@ -334,3 +338,46 @@ def test_oom_score_adj_that_cannot_be_lowered_is_an_error_with_strict(box):
 @pytest.mark.parametrize("value", [1001, -1001, 1.5, "1", 1 << 40])
 def test_oom_score_adj_wrong_values_are_refused(box, value):
     refused(box, process(oomScoreAdj=value), "/process/oomScoreAdj")
+
+
+# ---- consoleSize
+
+
+@pytest.mark.parametrize("size", [(25, 90), (65535, 1), None])
+def test_console_size_is_that_of_the_terminal(box, size):
+    def edit(config, bundle):
+        config["process"]["terminal"] = True
+        if size:
+            config["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
+
+    path = os.path.join(box.dir, "console.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.chmod(path, 0o777)
+        listener.listen(1)
+        box.create("pause", edit=edit, options=["--console-socket", path])
+        listener.settimeout(10)
+        with listener.accept()[0] as connection:
+            _, fds, _, _ = socket.recv_fds(connection, 100, 1)
+    seen = struct.unpack("HHHH", fcntl.ioctl(fds[0], termios.TIOCGWINSZ, bytes(8)))
+    os.close(fds[0])
+    assert seen[:2] == (size or (0, 0))
+
+
+def test_console_size_without_a_terminal_is_ignored(box):
+    """runtime-spec config.md: "This property is ignored if terminal is false"."""
+    facts = box.facts(process(consoleSize={"height": 70000, "width": 70000}))
+    assert facts.stdin_is_tty is False
+
+
+# ---- what needs a cgroup
+
+
+def test_cgroups_path_and_device_rules_are_said_to_be_without_effect(box):
+    def edit(config, _):
+        config["linux"].update(cgroupsPath="/coracle/test", resources={"devices": [
+            {"allow": False, "access": "rwm"},
+            {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rw"}]})
+
+    said = " ".join(box.state(box.create("pause", edit=edit).id)["degradations"])
+    assert "/linux/cgroupsPath" in said and "/linux/resources/devices" in said

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import banned
+import fields
 import format as format_check
 import headers
 import layers
@@ -93,8 +94,31 @@ def run_case(check, name, content, word):
     return None
 
 
+# rows of tests/fields.md, a word of the complaint; None: no complaint
+FIELD_ROWS = [
+    ("| `a.b` | one | user root | |", None),
+    ("| `a.b` | one two | user root | |", "no test test_two"),
+    ("| `a.b` | | user | |", "no test"),
+    ("| `a.b` | one | user userns-root | |", "no test runs in mode userns-root"),
+    ("| `a.b` | one | | |", "no mode"),
+    ("| `a.c` | one | user | |", "no row for b"),
+    ("| `a.b` | one | user | |\n| `a.b` | one | user | |", "a second row"),
+    ("| `a.b` | one | user | |\n| `a.d` | one | user | |", "a.d: no wrong value"),
+    ("| `a.d` | one | user | |", "a.b is no row"),
+]
+
+
+def run_field_rows(text, word):
+    found = fields.faults_of(text, {"a", "b"}, {"one": {"user", "root"}}, {"a.b"})
+    if word is None:
+        return f"fields: {text!r}: unexpected: {found[0]}" if found else None
+    return None if any(word in fault for fault in found) else \
+        f"fields: {text!r}: '{word}' expected, found {found}"
+
+
 def check(_root=None):
-    return [fault for fault in (run_case(*case) for case in CASES) if fault]
+    results = [run_case(*case) for case in CASES] + [run_field_rows(*case) for case in FIELD_ROWS]
+    return [fault for fault in results if fault]
 
 
 if __name__ == "__main__":

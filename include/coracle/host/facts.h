@@ -55,6 +55,8 @@ struct Facts {
     std::int32_t oom_score_adj = 0;
     /// Looked up only where plan::needs_id_ranges says so.
     IdRanges id_ranges;
+    /// Where resctrl is mounted; empty: nowhere. Looked up only where linux.intelRdt is there.
+    std::string resctrl;
     /// Looked up only where plan::needs_security_modules says so.
     SecurityModules security_modules;
 };

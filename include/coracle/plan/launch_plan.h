@@ -80,6 +80,17 @@ struct NetDevicePlan {
     std::string name; ///< in the container; "%d" stands for the first number that is free
 };
 
+/// A group of resctrl. Source: runtime-spec config-linux.md#intelrdt.
+struct ResctrlPlan {
+    std::string mount_point;
+    std::string group;  ///< closID, or the container's id; empty: the root group
+    bool owned = false; ///< made here, and removed with the container
+    std::vector<std::string>
+        own_schemas;                   ///< l3CacheSchema, memBwSchema: what a group there has too
+    std::vector<std::string> schemata; ///< written, in their order
+    std::string monitor_group;         ///< empty: none
+};
+
 /// What the parent opens for init: the root or the source of a bind.
 struct MountSource {
     std::string name; ///< for messages
@@ -308,6 +319,7 @@ struct LaunchPlan {
     std::vector<NamespacePlan> namespaces; ///< in the order of NamespaceKind
     std::vector<TimeOffset> time_offsets;
     std::vector<NetDevicePlan> net_devices;
+    std::optional<ResctrlPlan> resctrl;
     CgroupPlan cgroup;
     /// Opened by the parent, since the container's root may not reach them or only the parent may
     /// map their ids; empty: by init.

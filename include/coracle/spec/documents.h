@@ -27,6 +27,7 @@ struct Record {
     std::string cgroup;           ///< path below the cgroup2 root, empty if none was made
     bool systemd_cgroup = false;
     bool session_keyring = false;          ///< the container has one of its own, which `exec` joins
+    std::vector<std::string> resctrl;      ///< groups to remove, below the mount point of resctrl
     std::vector<std::string> degradations; ///< one sentence each
     std::map<std::string, std::string> annotations;
 };

@@ -124,3 +124,33 @@ TEST_CASE("plan labels: a new filesystem has the mount label unless the policy l
         CHECK(data_of(c).empty());
     }
 }
+
+TEST_CASE("plan resctrl: the group is that of closID, the root, or the container's own", "[plan]") {
+    Case c = small_case();
+    c.facts.resctrl = "/sys/fs/resctrl";
+    spec::IntelRdt& rdt = c.linux_().intel_rdt.emplace();
+    rdt.mem_bw_schema = "MB:0=20";
+    rdt.l3_cache_schema = "L3:0=f";
+    rdt.schemata = {"L2:0=1"};
+    rdt.enable_monitoring = true;
+    plan::ResctrlPlan plan = c.plan().resctrl.value();
+    CHECK(plan.mount_point == "/sys/fs/resctrl");
+    CHECK(plan.group == "c1");
+    CHECK(plan.owned);
+    CHECK(plan.own_schemas == std::vector<std::string>{"L3:0=f", "MB:0=20"});
+    CHECK(plan.schemata == std::vector<std::string>{"L2:0=1"});
+    CHECK(plan.monitor_group == "c1");
+    rdt.clos_id = "gold";
+    rdt.enable_monitoring = false;
+    plan = c.plan().resctrl.value();
+    CHECK(plan.group == "gold");
+    CHECK_FALSE(plan.owned);
+    CHECK(plan.monitor_group.empty());
+    rdt.clos_id = "/";
+    plan = c.plan().resctrl.value();
+    CHECK(plan.group.empty());
+    CHECK_FALSE(plan.owned);
+    CHECK(plan.own_schemas.empty());
+    CHECK(plan.schemata == std::vector<std::string>{"L3:0=f", "MB:0=20", "L2:0=1"});
+    CHECK_FALSE(small_case().plan().resctrl);
+}

@@ -27,6 +27,7 @@ Record sample() {
     record.start_time = ~std::uint64_t{0};
     record.cgroup = "user.slice/c1";
     record.systemd_cgroup = true;
+    record.resctrl = {"c1/mon_groups/c1", "c1"};
     record.degradations = {"a", "b"};
     record.annotations = {{"k", "v"}, {"l", ""}};
     return record;
@@ -55,6 +56,7 @@ TEST_CASE("record: comes back as it was written", "[record]") {
     CHECK(back.start_time == ~std::uint64_t{0});
     CHECK(back.cgroup == "user.slice/c1");
     CHECK(back.systemd_cgroup);
+    CHECK(back.resctrl == sample().resctrl);
     CHECK(back.degradations == sample().degradations);
     CHECK(back.annotations == sample().annotations);
 }
