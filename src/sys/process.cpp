@@ -158,10 +158,9 @@ int try_join_session_keyring(const std::string& name) noexcept {
         return errno;
     }
     // As it is made, but that its owner finds it by name: KEY_POS_ALL, KEY_USR_VIEW, _READ, _SEARCH
-    // and _LINK of linux/key.h. One that another process owns stays as it is.
+    // and _LINK of linux/key.h.
     constexpr unsigned permissions = 0x3f1b0000;
-    (void)::syscall(SYS_keyctl, KEYCTL_SETPERM, serial, permissions);
-    return 0;
+    return ::syscall(SYS_keyctl, KEYCTL_SETPERM, serial, permissions) == 0 ? 0 : errno;
 }
 
 int try_set_gid(gid_t gid) noexcept {

@@ -156,6 +156,7 @@ class Study:
         self.missed += self.reached is None
         if self.verb == "exec":
             harm += residue.wait_for_none(self._strangers)
+            residue.reap_children()  # a pid namespace ends once all of it is reaped
         return harm + self._clean() + self._again()
 
     def _strangers(self):
