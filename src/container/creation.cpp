@@ -8,7 +8,9 @@
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 #include "handover_private.h"
+#include "hooks_private.h"
 #include "pid_file_private.h"
+#include "seccomp_agent_private.h"
 
 #include <csignal>
 #include <unistd.h>
@@ -65,6 +67,7 @@ Creation::Creation(const Context& context, const CreateOptions& options, const D
     : options_(options), decision_(decision), proc_fd_(proc_fd),
       console_socket_(connect_if_named(options.console_socket, "--console-socket")),
       pidfd_socket_(connect_if_named(options.pidfd_socket, "--pidfd-socket")),
+      pidfd_receiver_(connect_if_named(decision.plan.pidfd_receiver, "run.oci.pidfd_receiver")),
       dir_(create_dir(context, options.id)) {}
 
 Creation::~Creation() {
@@ -79,12 +82,13 @@ Creation::~Creation() {
     gate_.reset(); // the removal below needs fds, and RLIMIT_NOFILE may be what has failed
     console_socket_.reset();
     pidfd_socket_.reset();
+    pidfd_receiver_.reset();
     try {
         if (pid_file_written_) {
             remove_pid_file(options_.pid_file);
         }
         if (dir_.lock()) { // else somebody has deleted it while it ran
-            dir_.remove();
+            remove_with_hooks(dir_, record_);
         }
     } catch (const Error&) { // catch: cleaning up after an error that is on its way already
     }
@@ -105,6 +109,14 @@ spec::Record Creation::make_record() const {
     record.degradations = describe_degradations(decision_.plan, {});
     record.session_keyring = decision_.plan.init.new_session_keyring;
     record.annotations = decision_.bundle.config.annotations;
+    const spec::Hooks& hooks = decision_.bundle.config.hooks;
+    record.hooks.start_container = hooks.start_container;
+    record.hooks.poststart = hooks.poststart;
+    record.hooks.poststop = hooks.poststop;
+    if (decision_.plan.seccomp && decision_.plan.seccomp->listener) {
+        const plan::SeccompListener& listener = *decision_.plan.seccomp->listener;
+        record.seccomp_listener = {listener.path, listener.metadata};
+    }
     return record;
 }
 
@@ -120,7 +132,10 @@ void Creation::hand_over_fds() {
         send_console(console_socket_, launch_->take_console());
     }
     if (pidfd_socket_) {
-        send_pidfd(pidfd_socket_, launch_->pidfd());
+        send_pidfd(pidfd_socket_, launch_->pidfd(), "--pidfd-socket");
+    }
+    if (pidfd_receiver_) {
+        send_pidfd(pidfd_receiver_, launch_->pidfd(), "run.oci.pidfd_receiver");
     }
 }
 
@@ -154,7 +169,9 @@ void Creation::bring_up() {
     if (decision_.plan.init.gate == plan::GateKind::socket) {
         gate_ = dir_.listen_at_gate();
     }
-    launch_ = std::make_unique<launch::Launch>(decision_.plan, proc_fd_, gate_ ? gate_.get() : -1);
+    launch_ = std::make_unique<launch::Launch>(
+        decision_.plan, proc_fd_, gate_ ? gate_.get() : -1,
+        [this](const char* status, pid_t pid) { return describe_state(record_, status, pid); });
     bring_up_init();
     gate_.reset();
     require_strict();
@@ -171,6 +188,11 @@ void Creation::bring_up() {
     dir_.save(record_);
     write_pid_file();
     launch_->commit();
+}
+
+void Creation::start() {
+    launch_->start(connect_to_agent(record_, launch_->pid()));
+    run_poststart_hooks(record_);
 }
 
 } // namespace coracle::container

@@ -33,8 +33,8 @@ class Creation {
     /// Init waits to be started, the record and the pid file are written, and init does not depend
     /// on this process any more.
     void bring_up();
-    /// GateKind::channel: the payload has been executed.
-    void start() { launch_->start(); }
+    /// GateKind::channel: the payload has been executed, and the poststart hooks have run.
+    void start();
     /// The container stays.
     void keep() noexcept { kept_ = true; }
 
@@ -56,6 +56,7 @@ class Creation {
     int proc_fd_;
     sys::Fd console_socket_;
     sys::Fd pidfd_socket_;
+    sys::Fd pidfd_receiver_;
     ContainerDir dir_;
     spec::Record record_;
     sys::Fd gate_;

@@ -17,6 +17,7 @@
 #include "handover_private.h"
 #include "passed_fds_private.h"
 #include "pid_file_private.h"
+#include "seccomp_agent_private.h"
 
 #include <csignal>
 #include <fcntl.h>
@@ -81,8 +82,8 @@ void report_degradations(const plan::ExecLaunchPlan& plan,
 }
 
 /// The pid file last: nothing may fail after it, and it says that the program was executed.
-void start(launch::ExecLaunch& launch, const ExecOptions& options) {
-    launch.start();
+void start(launch::ExecLaunch& launch, const spec::Record& record, const ExecOptions& options) {
+    launch.start(connect_to_agent(record, launch.pid()));
     if (!options.pid_file.empty()) {
         write_pid_file(options.pid_file, options.id, launch.pid());
     }
@@ -116,11 +117,11 @@ int exec(const Context& context, const ExecOptions& options) {
         console_socket.reset();
     }
     if (pidfd_socket) {
-        send_pidfd(pidfd_socket, launch.pidfd());
+        send_pidfd(pidfd_socket, launch.pidfd(), "--pidfd-socket");
         pidfd_socket.reset();
     }
     sys::copy_window_size(STDIN_FILENO, console.get()); // before the program asks for it
-    start(launch, options);
+    start(launch, found.record, options);
     if (options.detach) {
         return 0;
     }

@@ -13,12 +13,12 @@ namespace coracle::container {
 
 namespace {
 
-void send_fd(int socket, int fd, std::string_view text, const char* option) {
+void send_fd(int socket, int fd, std::string_view text, const std::string& option) {
     std::array<int, 1> fds{fd};
     std::vector<std::uint8_t> data(text.begin(), text.end());
     int errnum = sys::try_send_packet(socket, data, fds);
     if (errnum != 0) {
-        throw_system(errnum, std::string(option) + ": send the fd");
+        throw_system(errnum, option + ": send the fd");
     }
 }
 
@@ -48,13 +48,13 @@ void send_console(const sys::Fd& socket, const sys::Fd& console) {
     send_fd(socket.get(), console.get(), "/dev/ptmx", "--console-socket");
 }
 
-void send_pidfd(const sys::Fd& socket, int pidfd) {
+void send_pidfd(const sys::Fd& socket, int pidfd, const std::string& option) {
     if (sys::exit_fd_of(pidfd) < 0) {
         throw_error(ErrorKind::unsupported,
-                    "--pidfd-socket: pidfd_open(2) is refused by the kernel or by the seccomp "
-                    "profile of an outer container");
+                    option + ": pidfd_open(2) is refused by the kernel or by the seccomp profile "
+                             "of an outer container");
     }
-    send_fd(socket.get(), pidfd, "pidfd", "--pidfd-socket");
+    send_fd(socket.get(), pidfd, "pidfd", option);
 }
 
 } // namespace coracle::container

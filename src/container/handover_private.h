@@ -18,7 +18,7 @@ void require_console(bool terminal, const std::string& socket, ConsoleHolder hol
 
 /// One message with the fd beside it, as conmon, containerd and go-runc read it. Throws: system.
 void send_console(const sys::Fd& socket, const sys::Fd& console);
-/// The same. Throws: unsupported, if pidfd_open(2) was refused.
-void send_pidfd(const sys::Fd& socket, int pidfd);
+/// The same; `option` is for messages. Throws: unsupported, if pidfd_open(2) was refused.
+void send_pidfd(const sys::Fd& socket, int pidfd, const std::string& option);
 
 } // namespace coracle::container

@@ -3,47 +3,14 @@
 #include "coracle/base/log.h"
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
-#include "coracle/sys/file.h"
 #include "coracle/sys/procfs.h"
+#include "view_private.h"
 
 #include <cerrno>
-#include <fcntl.h>
 
 namespace coracle::container {
 
 namespace {
-
-constexpr std::size_t max_passwd_bytes = std::size_t{4} << 20;
-
-/// The name of a uid in the host's own /etc/passwd, else "#uid".
-std::string owner_name(std::uint32_t uid) {
-    std::string fallback = "#" + std::to_string(uid);
-    try {
-        std::string text = sys::read_regular_file(AT_FDCWD, "/etc/passwd", max_passwd_bytes);
-        for (std::string_view line : split(text, '\n')) {
-            std::vector<std::string_view> fields = split(line, ':');
-            if (fields.size() == 7 && parse_unsigned(fields[2], UINT32_MAX) == uid) {
-                return std::string(fields[0]);
-            }
-        }
-    } catch (const Error&) { // catch: the number says it as well
-    }
-    return fallback;
-}
-
-spec::ContainerView make_view(const spec::Record& record, Status status) {
-    spec::ContainerView view;
-    view.oci_version = record.oci_version;
-    view.id = record.id;
-    view.pid = status == Status::created || status == Status::running ? record.pid : 0;
-    view.status = name_of(status);
-    view.bundle = record.bundle;
-    view.rootfs = record.rootfs;
-    view.created = record.created;
-    view.annotations = record.annotations;
-    view.degradations = record.degradations;
-    return view;
-}
 
 /// Nothing for a directory whose container is just being made or deleted.
 std::optional<spec::ContainerView> find_view(const StateRoot& root, const std::string& id,

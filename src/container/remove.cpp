@@ -4,6 +4,7 @@
 #include "coracle/cgroup/resctrl.h"
 #include "coracle/host/resctrl.h"
 #include "coracle/sys/procfs.h"
+#include "hooks_private.h"
 #include "pid_file_private.h"
 
 namespace coracle::container {
@@ -28,24 +29,42 @@ std::optional<spec::Record> load_record(const ContainerDir& dir, Force force) {
     }
 }
 
+/// That of a container whose poststop hooks were broken off.
+std::optional<spec::Record> load_retired_record(const ContainerDir& dir, Force force) {
+    try {
+        return dir.load_retired();
+    } catch (const Error& error) { // catch: force removes what is damaged
+        if (force == Force::no || error.kind() == ErrorKind::system) {
+            throw;
+        }
+        log::error(error.text() + ": removed without its poststop hooks");
+        return std::nullopt;
+    }
+}
+
 void remove_locked(const ContainerDir& dir, const std::string& id, Force force) {
     std::optional<spec::Record> record = load_record(dir, force);
-    if (record) {
-        LiveInit init = find_init(*record, sys::open_proc().get());
-        bool running = detect_status(dir, *record, init) == Status::running;
-        if (running && force == Force::no) {
-            throw_error(ErrorKind::wrong_state,
-                        "cannot delete container " + id +
-                            " that is not stopped: running (kill it first, or give --force)");
+    if (!record) {
+        record = load_retired_record(dir, force);
+        if (record) {
+            run_poststop_hooks(*record);
         }
-        kill_init(init);
-        if (!record->resctrl.empty()) {
-            cgroup::remove_resctrl_groups(host::find_resctrl(sys::open_proc().get()),
-                                          record->resctrl);
-        }
-        remove_pid_file_temporary(record->pid_file, id);
+        dir.remove();
+        return;
     }
-    dir.remove();
+    LiveInit init = find_init(*record, sys::open_proc().get());
+    bool running = detect_status(dir, *record, init) == Status::running;
+    if (running && force == Force::no) {
+        throw_error(ErrorKind::wrong_state,
+                    "cannot delete container " + id +
+                        " that is not stopped: running (kill it first, or give --force)");
+    }
+    kill_init(init);
+    if (!record->resctrl.empty()) {
+        cgroup::remove_resctrl_groups(host::find_resctrl(sys::open_proc().get()), record->resctrl);
+    }
+    remove_pid_file_temporary(record->pid_file, id);
+    remove_with_hooks(dir, *record);
 }
 
 } // namespace

@@ -26,6 +26,7 @@ constexpr const char* record_name = "record.json";
 constexpr const char* record_temporary = ".record.json.new";
 constexpr const char* config_name = "config.json";
 constexpr const char* gate_name = "start.sock";
+constexpr const char* retired_name = "deleted.json";
 constexpr std::size_t max_file_bytes = std::size_t{16} << 20;
 /// Above the deadline of one step of a creator that is at work.
 constexpr std::chrono::seconds lock_patience{40};
@@ -259,21 +260,34 @@ bool ContainerDir::is_locked_by_another() const {
     return !sys::lock_exclusively(probe.get(), std::chrono::seconds(0));
 }
 
-std::optional<spec::Record> ContainerDir::load() const {
+std::optional<spec::Record> ContainerDir::load(const char* name) const {
     return in_context([&] { return "state of container " + id_; },
                       [&]() -> std::optional<spec::Record> {
-                          std::optional<std::string> text = read_own_file(fd_.get(), record_name);
+                          std::optional<std::string> text = read_own_file(fd_.get(), name);
                           if (!text) {
                               return std::nullopt;
                           }
                           spec::Record record = spec::parse_record(*text);
                           if (record.id != id_) {
-                              throw_error(ErrorKind::invalid_config, std::string(record_name) +
+                              throw_error(ErrorKind::invalid_config, std::string(name) +
                                                                          ": it is the record of " +
                                                                          printable(record.id));
                           }
                           return record;
                       });
+}
+
+std::optional<spec::Record> ContainerDir::load() const {
+    return load(record_name);
+}
+
+std::optional<spec::Record> ContainerDir::load_retired() const {
+    return load(retired_name);
+}
+
+void ContainerDir::retire() const {
+    in_context([&] { return "state of container " + id_; },
+               [&] { sys::rename_file(fd_.get(), record_name, retired_name); });
 }
 
 std::optional<spec::Record> ContainerDir::salvage() const {
@@ -333,13 +347,13 @@ bool ContainerDir::is_gate_waiting() const {
     return launch::is_gate_waiting(fd_.get(), gate_name);
 }
 
-void ContainerDir::open_gate(pid_t pid, int pidfd) const {
-    launch::open_gate(fd_.get(), gate_name, pid, pidfd);
+void ContainerDir::open_gate(const launch::WaitingInit& init, launch::Stage& failed_stage) const {
+    launch::open_gate(fd_.get(), gate_name, init, failed_stage);
 }
 
 void ContainerDir::remove() const {
     // First by name: that needs no further fd, and RLIMIT_NOFILE may be why it is deleted.
-    for (const char* name : {record_temporary, gate_name, config_name, record_name}) {
+    for (const char* name : {record_temporary, gate_name, config_name, record_name, retired_name}) {
         (void)sys::try_unlink(fd_.get(), name, 0);
     }
     if (sys::try_unlink(root_.get(), id_, AT_REMOVEDIR) == 0) {

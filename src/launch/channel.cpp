@@ -108,6 +108,11 @@ void ChildEnd::send_console(int manager) {
     send(Console{}, fds);
 }
 
+void ChildEnd::send_listener(int listener) {
+    std::array<int, 1> fds{listener};
+    send(Listener{}, fds);
+}
+
 void ChildEnd::send_failed(Stage stage, const Error& error) noexcept {
     constexpr std::size_t max_text = 3 * 1024;
     try {

@@ -60,6 +60,11 @@ class ParentEnd : public ChannelEnd {
         post(ExecPlanMessage{plan}, fds);
     }
     void send_cgroup_ready() { post(CgroupReady{}); }
+    /// `fds` are borrowed.
+    void send_hook_states(HookStates states, std::span<const int> fds) {
+        post(std::move(states), fds);
+    }
+    void send_hooks_done() { post(HooksDone{}); }
     void send_filter(std::vector<std::uint8_t> program) { post(Filter{std::move(program)}); }
     void send_committed() { post(Committed{}); }
     void send_start() { post(Start{}); }
@@ -79,6 +84,9 @@ class ChildEnd : public ChannelEnd {
     void send_ready(std::vector<plan::Degradation> degraded) {
         send(ReadyMessage{std::move(degraded)});
     }
+    void send_at_hooks() { send(AtHooks{}); }
+    /// `listener` is borrowed.
+    void send_listener(int listener);
     void send_accepted() { send(Accepted{}); }
     /// The errno, or 0.
     [[nodiscard]] int try_send_accepted() { return try_send(Accepted{}); }

@@ -149,8 +149,8 @@ sys::Fd ExecLaunch::take_console() noexcept {
     return std::move(state_->console);
 }
 
-void ExecLaunch::start() {
-    state_->side.start(state_->executor);
+void ExecLaunch::start(const TakeListener& take_listener) {
+    state_->side.start(state_->executor, take_listener);
 }
 
 void ExecLaunch::release() noexcept {

@@ -51,6 +51,21 @@ namespace {
     close_range(tail, kept + 1, ~0U);
 }
 
+/// Gives the listener to the sender and waits until it is sent, without a system call, which the
+/// filter might refuse or block: a payload that ends at once would take the sender with it.
+[[gnu::no_sanitize_address]] void hand_over(const ExecTail& tail, int listener) noexcept {
+    constexpr unsigned long some_seconds = 1UL << 31U; // of turns
+    __atomic_store_n(tail.listener, listener, __ATOMIC_RELEASE);
+    for (unsigned long turn = 0; turn < some_seconds; ++turn) {
+        if (__atomic_load_n(tail.listener, __ATOMIC_ACQUIRE) < 0) {
+            break;
+        }
+    }
+    // Reaped, so that the payload has no child that it did not make; where the filter refuses even
+    // this, it has a zombie.
+    (void)::syscall(SYS_wait4, tail.listener_sender, nullptr, 0, nullptr);
+}
+
 } // namespace
 
 [[gnu::no_sanitize_address]] int execute(const ExecTail& tail) noexcept {
@@ -60,8 +75,12 @@ namespace {
         program.len = tail.filter_count;
         program.filter = const_cast<struct sock_filter*>( // NOLINT: the kernel only reads it
             static_cast<const struct sock_filter*>(tail.filter));
-        if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, tail.filter_flags, &program) != 0) {
-            report_and_end(tail, Stage::seccomp, errno);
+        long loaded = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, tail.filter_flags, &program);
+        if (loaded < 0 || (loaded != 0 && tail.listener == nullptr)) {
+            report_and_end(tail, Stage::seccomp, loaded < 0 ? errno : EBUSY);
+        }
+        if (tail.listener != nullptr) {
+            hand_over(tail, static_cast<int>(loaded));
         }
     }
     (void)::syscall(SYS_execve, tail.path, tail.argv, tail.envp);

@@ -15,6 +15,8 @@ struct ExecTail {
     const void* filter;          ///< struct sock_filter[]; null: none
     unsigned short filter_count; ///< of struct sock_filter
     unsigned filter_flags;       ///< SECCOMP_FILTER_FLAG_*
+    int* listener;               ///< shared with ListenerSender; null: the filter has none
+    int listener_sender;         ///< its pid
     unsigned first_closed_fd;    ///< this one and all above are closed, but report_fd
     unsigned fd_table_size;      ///< of sys::FdTable
     int report_fd;               ///< close-on-exec: EOF there tells that execve is done

@@ -3,7 +3,9 @@
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 #include "coracle/sys/socket.h"
+#include "hooks_private.h"
 #include "outcome_private.h"
+#include "start_answer_private.h"
 
 #include <cerrno>
 
@@ -13,28 +15,13 @@ namespace {
 
 constexpr std::chrono::seconds start_deadline{30};
 
-/// The next message of init within the deadline; nothing at EOF.
-std::optional<Received> receive_answer(StartEnd& gate) {
-    if (sys::wait_readable(gate.fd(), -1, start_deadline) == sys::Ready::neither) {
-        throw_error(ErrorKind::system, "init does not answer at the start gate within " +
-                                           std::to_string(start_deadline.count()) + " seconds");
-    }
-    std::optional<Received> received = gate.receive();
-    if (received) {
-        if (const Failed* failed = std::get_if<Failed>(&received->message)) {
-            throw_failed(*failed, "init", "init", gate);
-        }
-    }
-    return received;
-}
-
 [[noreturn]] void throw_nobody_waits() {
     throw_error(ErrorKind::wrong_state, "cannot start an already running container");
 }
 
 } // namespace
 
-void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
+void open_gate(int dir_fd, const std::string& name, const WaitingInit& init, Stage& failed_stage) {
     sys::Fd socket;
     int errnum = sys::try_connect_at(dir_fd, name, start_deadline, socket);
     if (errnum == ECONNREFUSED || errnum == ENOENT) {
@@ -48,19 +35,21 @@ void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd) {
     if (errnum != 0 && errnum != EPIPE && errnum != ECONNRESET) {
         throw_system(errnum, "send Start to init");
     }
-    std::optional<Received> accepted = receive_answer(gate);
+    std::optional<Received> accepted = receive_start_answer(
+        {gate, "init", failed_stage}, patience_with(init.start_container_hooks, start_deadline));
     if (!accepted) { // init has let another client in, has ended, or could not read
         sys::Fd proc = sys::open_proc();
-        require_gone_on(proc.get(), pid, pidfd, Stage::gate, "init");
-        if (find_stage_name(proc.get(), pid) == name_of(Stage::gate)) {
+        require_gone_on(proc.get(), init.pid, init.pidfd, Stage::gate, "init");
+        if (find_stage_name(proc.get(), init.pid) == name_of(Stage::gate)) {
             throw_error(ErrorKind::system, "init has not taken it and waits on: start it again");
         }
         throw_nobody_waits();
     }
-    if (!std::holds_alternative<Accepted>(accepted->message) || receive_answer(gate)) {
+    if (!std::holds_alternative<Accepted>(accepted->message)) {
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }
-    require_gone_on(sys::open_proc().get(), pid, pidfd, Stage::execve, "init");
+    await_execution({gate, "init", failed_stage}, start_deadline, init.take_listener);
+    require_gone_on(sys::open_proc().get(), init.pid, init.pidfd, Stage::execve, "init");
 }
 
 bool is_gate_waiting(int dir_fd, const std::string& name) {

@@ -12,6 +12,7 @@
 #include "coracle/sys/rooted_path.h"
 #include "coracle/sys/socket.h"
 #include "coracle/sys/terminal.h"
+#include "init_hooks_private.h"
 #include "payload_private.h"
 #include "session_private.h"
 
@@ -37,6 +38,7 @@ struct Work {
     Fd gate;
     rootfs::Assembled rootfs;
     std::vector<plan::Degradation> degraded;
+    ContainerHooks hooks;
     Payload payload;
     std::optional<sys::FdTable> fd_table;
 
@@ -115,6 +117,7 @@ void set_up_session(Work& work) {
 void enter_cgroup_namespace(Work& work) {
     work.enter(Stage::cgroup);
     (void)work.channel.require<CgroupReady>();
+    work.hooks.receive(work.channel, work.plan);
     if (work.plan.new_cgroup_namespace) {
         sys::unshare_namespaces(clone_flag_of(NamespaceKind::cgroup));
     }
@@ -154,12 +157,27 @@ class GivenSources {
     std::size_t next_ = 0;
 };
 
+/// Everything is mounted, and the paths are still those of the host.
+void run_create_hooks(Work& work) {
+    if (!work.plan.waits_for_hooks && work.plan.create_container_hooks.empty()) {
+        return;
+    }
+    work.enter(Stage::hooks);
+    if (work.plan.waits_for_hooks) {
+        take_filter(work.payload, work.plan.process, work.channel); // it lies before HooksDone
+        work.channel.send_at_hooks();
+        (void)work.channel.require<HooksDone>();
+    }
+    work.hooks.run_create_container(work.plan, work.rootfs.root.get());
+}
+
 void build_root(Work& work) {
     work.enter(Stage::mounts);
     (void)::umask(0); // modes of mount points and nodes are exact
     GivenSources given(work);
     work.rootfs = rootfs::assemble(
         work.plan.rootfs, [&] { return given.next(); }, work.degraded);
+    run_create_hooks(work);
     make_terminal(work);
     work.enter(Stage::pivot);
     (void)sys::make_in_root(work.rootfs.root.get(), work.plan.process.cwd,
@@ -222,6 +240,14 @@ void become_payload_user(Work& work) {
                     work.channel, work.degraded);
 }
 
+void run_start_hooks(Work& work) {
+    if (!work.plan.start_container_hooks.empty()) {
+        work.enter(Stage::hooks);
+        work.hooks.run_start_container(work.plan);
+        work.hooks = {};
+    }
+}
+
 void bring_up(Work& work) {
     sys::set_parent_death_signal();
     receive_plan(work);
@@ -231,6 +257,7 @@ void bring_up(Work& work) {
     become_payload_user(work);
     work.enter(Stage::gate);
     wait_at_gate(work);
+    run_start_hooks(work);
     work.payload.fd_table_size = work.fd_table->size();
     execute_payload(work.payload, work.channel, role);
 }

@@ -27,6 +27,12 @@ std::string hint_for(const Failed& failed) {
     if (failed.stage == Stage::execve && failed.errnum == EACCES) {
         return "not executable for the container's user, or its mount is noexec";
     }
+    if (failed.stage == Stage::seccomp && failed.errnum == EINVAL) {
+        return "the kernel does not know a flag or an action of /linux/seccomp";
+    }
+    if (failed.stage == Stage::seccomp && failed.errnum == EBUSY) {
+        return "an outer container's filter has a listener, and the kernel allows one";
+    }
     if (failed.stage == Stage::seccomp && failed.errnum == EACCES) {
         return "loading a filter without noNewPrivileges needs CAP_SYS_ADMIN";
     }

@@ -7,12 +7,14 @@
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 #include "coracle/sys/socket.h"
+#include "hooks_private.h"
 #include "id_map_private.h"
 #include "intermediate_private.h"
 #include "mount_sources_private.h"
 #include "namespaces_private.h"
 #include "net_devices_private.h"
 #include "outcome_private.h"
+#include "parent_hooks_private.h"
 #include "parent_side_private.h"
 #include "private_copy_private.h"
 
@@ -24,6 +26,7 @@ struct Launch::State {
     const plan::LaunchPlan& plan;
     int proc_fd;
     int gate;
+    DescribeState describe_state;
     ParentSide side;
     Child intermediate;
     Child init;
@@ -33,12 +36,15 @@ struct Launch::State {
     Fd console;
     std::vector<plan::Degradation> degraded;
 
-    State(const plan::LaunchPlan& launch_plan, int proc, int listener)
-        : plan(launch_plan), proc_fd(proc), gate(listener), side{proc, "init"} {}
+    State(const plan::LaunchPlan& launch_plan, int proc, int listener, DescribeState describe)
+        : plan(launch_plan), proc_fd(proc), gate(listener),
+          describe_state(std::move(describe)), side{proc, "init"} {}
 
     void clone_intermediate(const std::vector<OpenNamespace>& joined, int private_copy);
     void map_ids();
     void let_init_go_on();
+    void send_hook_states();
+    void run_create_hooks();
     void adopt_init();
 };
 
@@ -77,12 +83,41 @@ void Launch::State::let_init_go_on() {
     net_devices.move(plan.net_devices, proc_fd, init.pid);
     std::vector<Fd> sources = open_mount_sources(plan, proc_fd, init.pid); // while init waits
     side.channel.send_cgroup_ready();
+    send_hook_states();
     if (plan.init.rootfs.sources_given) {
         side.channel.send_mount_sources(sources);
     }
     if (plan.seccomp) { // compiled while init mounts
         side.channel.send_filter(security::compile_seccomp(*plan.seccomp));
     }
+}
+
+void Launch::State::send_hook_states() {
+    if (plan.init.create_container_hooks.empty() && plan.init.start_container_hooks.empty()) {
+        return;
+    }
+    HookFiles files = open_hook_files(plan.hooks.output);
+    std::vector<int> fds;
+    for (const Fd* file : {&files.output, &files.errors}) {
+        if (*file) {
+            fds.push_back(file->get());
+        }
+    }
+    pid_t pid = sys::find_namespace_pid(proc_fd, init.pid);
+    side.channel.send_hook_states({describe_state("creating", pid), describe_state("created", pid),
+                                   static_cast<bool>(files.output),
+                                   static_cast<bool>(files.errors)},
+                                  fds);
+}
+
+/// Init waits meanwhile, before pivot.
+void Launch::State::run_create_hooks() {
+    std::string state = describe_state("creating", init.pid);
+    for (const std::vector<plan::Hook>* hooks :
+         {&plan.hooks.prestart, &plan.hooks.create_runtime}) {
+        run_hooks(*hooks, plan.hooks.output, plan.bundle, state);
+    }
+    side.channel.send_hooks_done();
 }
 
 void Launch::State::adopt_init() {
@@ -94,8 +129,8 @@ void Launch::State::adopt_init() {
     }
 }
 
-Launch::Launch(const plan::LaunchPlan& plan, int proc_fd, int gate)
-    : state_(std::make_unique<State>(plan, proc_fd, gate)) {}
+Launch::Launch(const plan::LaunchPlan& plan, int proc_fd, int gate, DescribeState describe_state)
+    : state_(std::make_unique<State>(plan, proc_fd, gate, std::move(describe_state))) {}
 
 Launch::~Launch() {
     state_->side.channel.close();
@@ -117,6 +152,11 @@ void Launch::bring_up() {
     state.side.channel.send_plan(state.plan.init, state.gate);
     state.adopt_init();
     state.let_init_go_on();
+    if (state.plan.init.waits_for_hooks) {
+        (void)state.side.require<AtHooks>(state.init, "init");
+        state.run_create_hooks();
+    }
+    state.side.patience = patience_with(state.plan.init.create_container_hooks, step_deadline);
     state.degraded = state.side.await_ready(state.init, state.console);
 }
 
@@ -147,8 +187,10 @@ void Launch::commit() {
     state_->committed = true;
 }
 
-void Launch::start() {
-    state_->side.start(state_->init);
+void Launch::start(const TakeListener& take_listener) {
+    State& state = *state_;
+    state.side.patience = patience_with(state.plan.init.start_container_hooks, step_deadline);
+    state.side.start(state.init, take_listener);
 }
 
 std::string seccomp_library_version() {

@@ -3,6 +3,7 @@
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 #include "outcome_private.h"
+#include "start_answer_private.h"
 
 #include <csignal>
 #include <utility>
@@ -11,9 +12,6 @@ namespace coracle::launch {
 
 namespace {
 
-/// How long a process of ours may do nothing. What it does meanwhile, a thousand mounts or the copy
-/// of a large directory, may take as long as it takes.
-constexpr std::chrono::seconds step_deadline{30};
 constexpr std::chrono::seconds usual_duration{1};
 
 /// In clock ticks; 0 once there is no such process.
@@ -54,7 +52,7 @@ sys::Ready ParentSide::wait_while_busy(const Child& child) const {
     sys::Ready ready = sys::wait_readable(channel.fd(), exit_fd, usual_duration);
     for (bool busy = true; ready == sys::Ready::neither && busy;) {
         std::uint64_t used = find_cpu_time(proc_fd, child.pid);
-        ready = sys::wait_readable(channel.fd(), exit_fd, step_deadline);
+        ready = sys::wait_readable(channel.fd(), exit_fd, patience);
         busy = find_cpu_time(proc_fd, child.pid) > used;
     }
     return ready;
@@ -65,7 +63,7 @@ Received ParentSide::receive(Child& child, const char* role) {
     if (ready == sys::Ready::neither) {
         throw_error(ErrorKind::system,
                     std::string(role) + " does not answer, and has not run for " +
-                        std::to_string(step_deadline.count()) + " seconds, at stage " +
+                        std::to_string(patience.count() / 1000) + " seconds, at stage " +
                         find_stage_name(proc_fd, child.pid));
     }
     // What it sent before it ended counts, even if both came within one poll.
@@ -101,22 +99,11 @@ std::vector<plan::Degradation> ParentSide::await_ready(Child& child, sys::Fd& co
     return std::move(ready->degraded);
 }
 
-void ParentSide::start(Child& child) {
+void ParentSide::start(Child& child, const TakeListener& take_listener) {
     channel.send_start();
     (void)require<Accepted>(child, payload);
     // No pidfd here: a payload that is executed and ends at once is a success, and EOF says both.
-    if (sys::wait_readable(channel.fd(), -1, step_deadline) == sys::Ready::neither) {
-        throw_error(ErrorKind::system, std::string(payload) +
-                                           " does not execute the program within " +
-                                           std::to_string(step_deadline.count()) + " seconds");
-    }
-    std::optional<Received> received = channel.receive();
-    if (received) {
-        if (const Failed* failed = std::get_if<Failed>(&received->message)) {
-            throw_failed(*failed, payload, payload, channel);
-        }
-        throw_unexpected(received->message, payload);
-    }
+    await_execution({channel, payload, failed_stage}, step_deadline, take_listener);
     require_gone_on(proc_fd, child.pid, child.pidfd.get(), Stage::execve, payload);
 }
 

@@ -2,16 +2,22 @@
 
 #include "channel_private.h"
 #include "coracle/base/error.h"
+#include "coracle/launch/launch.h"
 #include "coracle/launch/stage.h"
 #include "coracle/sys/fd.h"
 #include "coracle/sys/socket.h"
 
+#include <chrono>
 #include <string>
 #include <sys/types.h>
 
 /// What the parents of `create`, `run` and `exec` share: their children, and the talk with them.
 /// Runs in: parent.
 namespace coracle::launch {
+
+/// How long a process of ours may do nothing. What it does meanwhile, a thousand mounts or the copy
+/// of a large directory, may take as long as it takes.
+inline constexpr std::chrono::seconds step_deadline{30};
 
 /// A process of ours: known by pidfd, reaped once.
 struct Child {
@@ -31,6 +37,7 @@ struct ParentSide {
     const char* payload; ///< the role that becomes the payload, for messages: "init", "exec"
     ParentEnd channel{sys::Fd()};
     Stage failed_stage = Stage::begin;
+    std::chrono::milliseconds patience = step_deadline; ///< longer where hooks run meanwhile
 
     /// The next message, from `child`. Throws: what went wrong in `role`, or that it has done
     /// nothing for the deadline.
@@ -46,8 +53,9 @@ struct ParentSide {
     /// Takes what `payload` says up to its Ready; `console` gets the terminal that may come before.
     /// Returns the degradations.
     [[nodiscard]] std::vector<plan::Degradation> await_ready(Child& child, sys::Fd& console);
-    /// Sends Start; returns once the payload has been executed. Throws: what kept it from that.
-    void start(Child& child);
+    /// Sends Start; returns once the payload has been executed, and passes on the listener of its
+    /// filter, if that has one. Throws: what kept it from that.
+    void start(Child& child, const TakeListener& take_listener);
 
   private:
     [[nodiscard]] sys::Ready wait_while_busy(const Child& child) const;

@@ -3,10 +3,13 @@
 #include "coracle/base/exception.h"
 #include "exec_tail_private.h"
 #include "inspect_private.h"
+#include "listener_sender_private.h"
 #include "process_setup_private.h"
 
 #include <cerrno>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <optional>
 #include <unistd.h>
 
 namespace coracle::launch {
@@ -45,14 +48,19 @@ void prepare_payload(Payload& payload, int root_fd, sys::Dumpable dumpable, Chil
     if (!process.args.empty()) {
         payload.executable = find_executable(process.args.front(), process.env);
     }
-    if (process.has_filter) {
-        payload.filter = channel.require<Filter>().program;
-        std::size_t count = payload.filter.size() / sizeof(struct sock_filter);
-        if (count == 0 || count > BPF_MAXINSNS) {
-            throw_error(ErrorKind::unsupported, "/linux/seccomp: the filter has " +
-                                                    std::to_string(count) +
-                                                    " instructions, more than the kernel's 4096");
-        }
+    take_filter(payload, process, channel);
+}
+
+void take_filter(Payload& payload, const plan::ProcessPlan& process, ChildEnd& channel) {
+    if (!process.has_filter || !payload.filter.empty()) {
+        return;
+    }
+    payload.filter = channel.require<Filter>().program;
+    std::size_t count = payload.filter.size() / sizeof(struct sock_filter);
+    if (count == 0 || count > BPF_MAXINSNS) {
+        throw_error(ErrorKind::unsupported, "/linux/seccomp: the filter has " +
+                                                std::to_string(count) +
+                                                " instructions, more than the kernel's 4096");
     }
 }
 
@@ -74,10 +82,19 @@ void execute_payload(Payload& payload, ChildEnd& client, const char* role) {
     tail.report_fd = client.fd();
     tail.failure = failure.data();
     tail.failure_size = failure.size();
+    std::optional<ListenerSender> sender;
+    if ((process.filter_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) {
+        sender.emplace(client);
+        tail.listener = sender->slot();
+    }
     apply_final_rlimits(process);
     show_stage(role,
                Stage::execve); // first: whoever is told Accepted tells a death here by this name
     send_accepted(client);
+    if (sender) {
+        sender->start();
+        tail.listener_sender = sender->pid();
+    }
     int errnum = execute(tail);
     explain_failed_execve(payload.executable, errnum, client);
     ::_exit(1);

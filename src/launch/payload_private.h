@@ -24,11 +24,15 @@ struct Payload {
     unsigned fd_table_size = 0;       ///< of sys::FdTable
 };
 
-/// HOME, limits, ids, capabilities, cwd, signals; then looks the program up and takes the filter
-/// from the channel. `root_fd` is the container's root, which is also this process's.
+/// HOME, limits, ids, capabilities, cwd, signals; then looks the program up and takes the
+/// filter. `root_fd` is the container's root, which is also this process's.
 /// Runs in: init after pivot; executor. Throws: system, unsupported.
 void prepare_payload(Payload& payload, int root_fd, sys::Dumpable dumpable, ChildEnd& channel,
                      std::vector<plan::Degradation>& degraded);
+
+/// Takes the filter from the channel, if there is one and it has not been taken. Runs in: init,
+/// executor. Throws: unsupported.
+void take_filter(Payload& payload, const plan::ProcessPlan& process, ChildEnd& channel);
 
 /// Says Accepted over `client` and becomes the program. `role` is for show_stage. Ends by execve,
 /// or by _exit(1) after Failed was sent. Throws before Accepted: system.

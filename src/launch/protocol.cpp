@@ -78,11 +78,16 @@ void fields(A& a, Of<A, ProcessPlan>& v) {
                          v.filter_flags);
 }
 template <class A>
+void fields(A& a, Of<A, Hook>& v) {
+    launch::transfer_all(a, v.name, v.path, v.args, v.env, v.timeout_seconds);
+}
+template <class A>
 void fields(A& a, Of<A, InitPlan>& v) {
     launch::transfer_text(a, v.id);
     launch::transfer_enum(a, v.gate, GateKind::channel);
     launch::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring, v.new_cgroup_namespace,
-                         v.loopback_up, v.own_pid_namespace, v.sysctls, v.rootfs, v.process);
+                         v.loopback_up, v.own_pid_namespace, v.sysctls, v.rootfs, v.process,
+                         v.waits_for_hooks, v.create_container_hooks, v.start_container_hooks);
 }
 template <class A>
 void fields(A& a, Of<A, ExecPlan>& v) {
@@ -153,6 +158,16 @@ template <class A>
 void fields(A& a, Of<A, ExecPlanMessage>& v) {
     transfer(a, v.plan);
 }
+template <class A>
+void fields(A& a, Of<A, HookStates>& v) {
+    transfer_all(a, v.create_container, v.start_container, v.has_output, v.has_errors);
+}
+template <class A>
+void fields(A& /*a*/, Of<A, AtHooks>& /*v*/) {}
+template <class A>
+void fields(A& /*a*/, Of<A, HooksDone>& /*v*/) {}
+template <class A>
+void fields(A& /*a*/, Of<A, Listener>& /*v*/) {}
 
 namespace {
 
@@ -190,9 +205,10 @@ Message decode(std::span<const std::uint8_t> data) {
 
 const char* name_of(const Message& message) noexcept {
     constexpr std::array<const char*, std::variant_size_v<Message>> names{
-        "NeedIdMap", "IdMapDone",    "CopyReady", "InitStarted", "InitPlan", "CgroupReady",
-        "Filter",    "Console",      "Ready",     "Committed",   "Start",    "Accepted",
-        "Failed",    "MountSources", "Diagnosis", "ExecPlan"};
+        "NeedIdMap",   "IdMapDone",  "CopyReady", "InitStarted",  "InitPlan",
+        "CgroupReady", "Filter",     "Console",   "Ready",        "Committed",
+        "Start",       "Accepted",   "Failed",    "MountSources", "Diagnosis",
+        "ExecPlan",    "HookStates", "AtHooks",   "HooksDone",    "Listener"};
     return names.at(message.index());
 }
 

@@ -24,15 +24,21 @@
 ///          ◄─ InitStarted{pid} ───── exit
 ///     reap M, pidfd of I             session, keyring, hostname, loopback
 ///          ── CgroupReady ───────────────────────────────────────────► cgroup namespace, mounts
+///          ── HookStates + fds ──────────────────────────────────────► (only if init runs hooks)
 ///          ── MountSources + fds ──────────────────────────────────────► (only where P opens them)
 ///          ── Filter ────────────────────────────────────────────────► (only with seccomp)
+///          ◄─────────────────────────────────────────────── AtHooks (only with hooks of P)
+///     prestart, createRuntime hooks
+///          ── HooksDone ─────────────────────────────────────────────► createContainer hooks
 ///          ◄──────────────────────────────────────────── Console + fd (only with a terminal)
 ///          ◄────────────────────────────────────────── Ready{degraded} ids, capabilities, cwd
 ///     save the record, pid file
 ///          ── Committed ─────────────────────────────────────────────► outlives P from here on
 ///          ── Start ─────────────────────────────────────────────────► run: over this channel
 ///     start: connect to the gate, Start ─────────────────────────────► create: over the gate
+///                                                                      startContainer hooks
 ///          ◄───────────────────────────────────────────────── Accepted
+///          ◄──────────────────────────────────────────── Listener + fd (only with SCMP_ACT_NOTIFY)
 ///          ◄────────────────────────────── EOF: execve is done. Or Failed, Diagnosis
 ///
 /// exec, where J, the joiner, and E, the executor, run the private copy:
@@ -88,15 +94,29 @@ struct MountSources {};
 struct ExecPlanMessage {
     plan::ExecPlan plan;
 };
+/// What the hooks that init runs read: the container's state, with the pid as they see it. Beside
+/// it: the files for stdout and stderr, as far as there are any.
+struct HookStates {
+    std::string create_container;
+    std::string start_container;
+    bool has_output = false;
+    bool has_errors = false;
+};
+/// Everything is mounted: the parent's hooks may run.
+struct AtHooks {};
+struct HooksDone {};
+/// Beside it: the listener of the filter.
+struct Listener {};
 
 /// What init saw when it looked at the program, or "".
 struct Diagnosis {
     std::string text;
 };
 
-using Message = std::variant<NeedIdMap, IdMapDone, CopyReady, InitStarted, InitPlanMessage,
-                             CgroupReady, Filter, Console, ReadyMessage, Committed, Start, Accepted,
-                             Failed, MountSources, Diagnosis, ExecPlanMessage>;
+using Message =
+    std::variant<NeedIdMap, IdMapDone, CopyReady, InitStarted, InitPlanMessage, CgroupReady, Filter,
+                 Console, ReadyMessage, Committed, Start, Accepted, Failed, MountSources, Diagnosis,
+                 ExecPlanMessage, HookStates, AtHooks, HooksDone, Listener>;
 
 /// The bytes of a message: its index, then its fields.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);

@@ -259,6 +259,9 @@ void describe_seccomp(const LaunchPlan& plan, std::string& out) {
                        plan.init.process.no_new_privileges
                            ? "last, under no_new_privs"
                            : "last, with CAP_SYS_ADMIN kept until then");
+    if (plan.seccomp->listener) {
+        out += "  listener to " + quote(plan.seccomp->listener->path) + "\n";
+    }
 }
 
 void describe_init(const InitPlan& init, std::string& out) {
@@ -287,6 +290,7 @@ std::string describe(const LaunchPlan& plan) {
     describe_rootfs(plan.init.rootfs, out);
     describe_process(plan.init.process, out);
     describe_seccomp(plan, out);
+    out += describe_hooks(plan);
     if (plan.degradations.empty()) {
         out += "degradations: none\n";
         return out;

@@ -9,6 +9,8 @@ namespace coracle::plan {
 
 /// In double quotes, as JSON has it.
 [[nodiscard]] std::string quote(const std::string& text);
+/// Nothing without hooks.
+[[nodiscard]] std::string describe_hooks(const LaunchPlan& plan);
 void describe_process(const ProcessPlan& process, std::string& out);
 
 } // namespace coracle::plan

@@ -63,7 +63,7 @@ ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& fac
         plan.exec.final_cpus = make_cpus(affinity.final_, "/process/execCPUAffinity/final");
     }
     if (inputs.linux_.seccomp) {
-        plan.seccomp = make_seccomp(*inputs.linux_.seccomp);
+        plan.seccomp = make_seccomp(inputs);
         plan.exec.process.has_filter = true;
         plan.exec.process.filter_flags = plan.seccomp->filter_flags;
     }

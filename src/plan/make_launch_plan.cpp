@@ -1,6 +1,7 @@
 #include "coracle/plan/make_launch_plan.h"
 
 #include "coracle/base/error.h"
+#include "coracle/spec/annotations.h"
 #include "plan_private.h"
 
 namespace coracle::plan {
@@ -26,6 +27,26 @@ void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
                "no device rules without a cgroup: a device node that is present is "
                "usable as its mode says",
                plan);
+}
+
+void plan_annotations(const Inputs& inputs, LaunchPlan& plan) {
+    const std::map<std::string, std::string>& annotations = inputs.config.annotations;
+    for (std::string_view name :
+         {spec::cgroup_subgroup_annotation, spec::delegate_cgroup_annotation}) {
+        degrade_if(annotations.count(std::string(name)) != 0,
+                   ("/annotations/" + std::string(name)).c_str(),
+                   "no cgroup below the container's own: this build does not make cgroups yet",
+                   plan);
+    }
+    auto receiver = annotations.find(std::string(spec::pidfd_receiver_annotation));
+    if (receiver == annotations.end()) {
+        return;
+    }
+    if (!receiver->second.starts_with('/')) {
+        throw_error(ErrorKind::invalid_config, "/annotations/" + receiver->first +
+                                                   ": must be the absolute path of a unix socket");
+    }
+    plan.pidfd_receiver = receiver->second;
 }
 
 void require_mount_order(const InitPlan& init) {
@@ -54,6 +75,7 @@ InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
     init.process = make_process(inputs, plan);
     init.process.has_filter = plan.seccomp.has_value();
     init.process.filter_flags = plan.seccomp ? plan.seccomp->filter_flags : 0;
+    plan_hooks(inputs, plan, init);
     require_mount_order(init);
     return init;
 }
@@ -83,8 +105,9 @@ LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts
     plan.user_namespace = choose_user_namespace(plan.namespaces);
     plan.id_map = make_id_map(inputs, plan);
     plan_cgroup(inputs, plan);
+    plan_annotations(inputs, plan);
     if (inputs.linux_.seccomp) {
-        plan.seccomp = make_seccomp(*inputs.linux_.seccomp);
+        plan.seccomp = make_seccomp(inputs);
     }
     plan.init = make_init_plan(inputs, plan);
     plan.strict = options.strict;

@@ -49,9 +49,11 @@ void plan_attributes(const Inputs& inputs, const spec::Process& config, LaunchPl
                      ProcessPlan& process);
 /// Throws unsupported where there is no SELinux for the label of the member at `pointer`.
 void require_selinux(const Inputs& inputs, const char* pointer, const std::string& label);
+/// The hooks of every kind, those of the parent in `plan`, those of init in `init`.
+void plan_hooks(const Inputs& inputs, LaunchPlan& plan, InitPlan& init);
 [[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, const spec::Process& process,
                                                LaunchPlan& plan);
-[[nodiscard]] SeccompPlan make_seccomp(const spec::Seccomp& seccomp);
+[[nodiscard]] SeccompPlan make_seccomp(const Inputs& inputs);
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> make_sysctls(const Inputs& inputs,
                                                                             LaunchPlan& plan);
 

@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/spec/annotations.h"
 
 #include <algorithm>
 
@@ -36,7 +37,7 @@ void require_mapped_ids(const spec::User& user, const IdMapPlan& map) {
 }
 
 bool keeps_original_groups(const Inputs& inputs) {
-    auto found = inputs.config.annotations.find("run.oci.keep_original_groups");
+    auto found = inputs.config.annotations.find(std::string(spec::keep_groups_annotation));
     return found != inputs.config.annotations.end() && found->second == "1";
 }
 

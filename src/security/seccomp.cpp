@@ -7,12 +7,6 @@
 #include "security/seccomp_profile.h"
 #include "security/seccomp_program.h"
 
-#include <linux/audit.h>
-#include <linux/seccomp.h>
-#include <seccomp.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -20,8 +14,11 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <seccomp.h>
 #include <set>
 #include <string_view>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace coracle::security {
 namespace {
@@ -263,9 +260,8 @@ class KnownNumbers {
 
 std::vector<sock_filter> export_program(void* context) {
     constexpr std::size_t size_limit = std::size_t{1} << 20;
-    const int raw_fd = memfd_create("coracle-seccomp", MFD_CLOEXEC);
+    const sys::Fd fd(memfd_create("coracle-seccomp", MFD_CLOEXEC));
     const int create_errno = errno;
-    const sys::Fd fd(raw_fd);
     if (!fd) {
         throw_system(create_errno, "create a memory file for the seccomp filter");
     }

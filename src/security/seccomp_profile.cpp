@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/security/seccomp.h"
 
 #include <linux/seccomp.h>
 
@@ -108,6 +109,11 @@ Profile make_profile(const plan::SeccompPlan& seccomp) {
             const int number = seccomp_syscall_resolve_name(name.c_str());
             if (number != __NR_SCMP_ERROR) {
                 rule.calls.push_back(Call{name, number});
+            } else if (seccomp.fail_unknown_calls) {
+                throw_error(ErrorKind::invalid_config,
+                            rule.place + ": libseccomp " + libseccomp_version() +
+                                " does not know the system call '" + printable(name) +
+                                "' (run.oci.seccomp_fail_unknown_syscall)");
             }
         }
         profile.rules.push_back(std::move(rule));

@@ -60,6 +60,8 @@ Hook parse_hook(const View& view) {
     return hook;
 }
 
+} // namespace
+
 Hooks parse_hooks(const View& view) {
     Hooks hooks;
     view.for_each_member([&](std::string_view key, const View& value) {
@@ -79,8 +81,6 @@ Hooks parse_hooks(const View& view) {
     });
     return hooks;
 }
-
-} // namespace
 
 std::vector<IdMapping> parse_id_mappings(const View& view) {
     return view.as_vector([](const View& element) {

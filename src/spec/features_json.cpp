@@ -1,7 +1,10 @@
 #include "coracle/spec/documents.h"
 
 #include "coracle/base/names.h"
+#include "coracle/spec/annotations.h"
+#include "coracle/spec/config.h"
 #include "coracle/spec/mount_options.h"
+#include "coracle/spec/process_names.h"
 #include "coracle/spec/seccomp_names.h"
 #include "spec/json_writer_private.h"
 
@@ -34,18 +37,13 @@ void write_cgroup(json::Writer& writer) {
 }
 
 void write_seccomp(json::Writer& writer) {
-    // The kernel takes this flag only together with a listener, which is not supported.
-    std::vector<std::string_view> supported = seccomp_flags();
-    std::erase(supported, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
     writer.key("seccomp").begin_object();
     writer.key("enabled").boolean(true);
-    std::vector<std::string_view> actions = seccomp_actions();
-    std::erase(actions, "SCMP_ACT_NOTIFY"); // known, and refused
-    writer.key("actions").strings(actions);
+    writer.key("actions").strings(seccomp_actions());
     writer.key("operators").strings(seccomp_operators());
     writer.key("archs").strings(seccomp_architectures());
     writer.key("knownFlags").strings(seccomp_flags());
-    writer.key("supportedFlags").strings(supported);
+    writer.key("supportedFlags").strings(seccomp_flags());
     writer.end_object();
 }
 
@@ -62,6 +60,10 @@ void write_linux(json::Writer& writer, const BuildFeatures& build) {
     write_switch(writer, "idmap", true);
     writer.end_object();
     write_switch(writer, "netDevices", true);
+    writer.key("memoryPolicy").begin_object();
+    writer.key("modes").strings(names_of(memory_policy_modes()));
+    writer.key("flags").strings(names_of(memory_policy_flags()));
+    writer.end_object();
     writer.end_object();
 }
 
@@ -72,7 +74,7 @@ std::string write_features(const BuildFeatures& build) {
     writer.begin_object();
     writer.key("ociVersionMin").string("1.0.0");
     writer.key("ociVersionMax").string("1.3.0");
-    writer.key("hooks").begin_array().end_array();
+    writer.key("hooks").strings(hook_kinds());
     writer.key("mountOptions").strings(known_mount_options());
     write_linux(writer, build);
     writer.key("annotations").begin_object();
@@ -80,8 +82,7 @@ std::string write_features(const BuildFeatures& build) {
     writer.key("coracle.version").string(build.version);
     writer.key("io.github.seccomp.libseccomp.version").string(build.libseccomp_version);
     writer.end_object();
-    writer.key("potentiallyUnsafeConfigAnnotations")
-        .strings(std::vector<std::string>{"run.oci.keep_original_groups"});
+    writer.key("potentiallyUnsafeConfigAnnotations").strings(unsafe_annotations());
     writer.end_object();
     return writer.finish();
 }

@@ -85,6 +85,48 @@ std::vector<std::string> parse_resctrl(const View& view) {
     return groups;
 }
 
+void require_absolute_paths(const View& view, const Hooks& hooks) {
+    for (const std::vector<Hook>* list :
+         {&hooks.start_container, &hooks.poststart, &hooks.poststop}) {
+        for (const Hook& hook : *list) {
+            if (!hook.path.starts_with('/') || hook.timeout.value_or(1) <= 0) {
+                view.fail("must be hooks with absolute paths and positive timeouts");
+            }
+        }
+    }
+}
+
+void write_hooks(json::Writer& writer, const char* kind, const std::vector<Hook>& hooks) {
+    if (hooks.empty()) {
+        return;
+    }
+    writer.key(kind).begin_array();
+    for (const Hook& hook : hooks) {
+        writer.begin_object();
+        writer.key("path").string(hook.path);
+        writer.key("args").strings(hook.args);
+        writer.key("env").strings(hook.env);
+        if (hook.timeout) {
+            writer.key("timeout").integer(*hook.timeout);
+        }
+        writer.end_object();
+    }
+    writer.end_array();
+}
+
+ListenerRecord parse_listener(const View& view) {
+    ListenerRecord listener;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "path") {
+            listener.path = parse_absolute(value);
+        } else if (key == "metadata") {
+            listener.metadata = value.as_string();
+        }
+    });
+    view.require_member("path");
+    return listener;
+}
+
 std::int32_t parse_pid(const View& view) {
     const std::int32_t pid = view.as_int32();
     if (pid < 0) {
@@ -136,6 +178,11 @@ void parse_member(Record& record, std::string_view key, const View& value) {
         record.degradations = value.as_strings();
     } else if (key == "annotations") {
         record.annotations = parse_string_map(value);
+    } else if (key == "seccompListener") {
+        record.seccomp_listener = parse_listener(value);
+    } else if (key == "hooks") {
+        record.hooks = parse_hooks(value);
+        require_absolute_paths(value, record.hooks);
     } else {
         parse_process_member(record, key, value);
     }
@@ -170,6 +217,17 @@ std::string write_record(const Record& record) {
     }
     writer.key("degradations").strings(record.degradations);
     writer.key("annotations").string_map(record.annotations);
+    if (record.seccomp_listener) {
+        writer.key("seccompListener").begin_object();
+        writer.key("path").string(record.seccomp_listener->path);
+        writer.key("metadata").string(record.seccomp_listener->metadata);
+        writer.end_object();
+    }
+    writer.key("hooks").begin_object();
+    write_hooks(writer, "startContainer", record.hooks.start_container);
+    write_hooks(writer, "poststart", record.hooks.poststart);
+    write_hooks(writer, "poststop", record.hooks.poststop);
+    writer.end_object();
     writer.end_object();
     return writer.finish();
 }

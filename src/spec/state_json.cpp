@@ -33,6 +33,24 @@ std::string write_state(const ContainerView& view) {
     return writer.finish();
 }
 
+std::string write_process_state(const ContainerView& view, std::int32_t pid,
+                                const std::string& metadata) {
+    json::Writer writer(json::Layout::compact);
+    writer.begin_object();
+    writer.key("ociVersion").string(view.oci_version);
+    writer.key("fds").strings(std::vector<std::string>{"seccompFd"});
+    writer.key("pid").integer(pid);
+    if (!metadata.empty()) {
+        writer.key("metadata").string(metadata);
+    }
+    writer.key("state");
+    write_view(writer, view);
+    writer.end_object();
+    std::string text = writer.finish();
+    text.pop_back();
+    return text;
+}
+
 std::string write_list(const std::vector<ContainerView>& views) {
     json::Writer writer(json::Layout::compact);
     writer.begin_array();

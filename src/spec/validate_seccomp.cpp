@@ -60,6 +60,11 @@ void validate_seccomp(const Seccomp& seccomp) {
     const std::string pointer = "/linux/seccomp";
     require_action(pointer + "/defaultAction", seccomp.default_action, pointer + "/defaultErrnoRet",
                    seccomp.default_errno_ret);
+    if (!seccomp.listener_path.empty()) {
+        require_absolute(pointer + "/listenerPath", seccomp.listener_path);
+    } else if (!seccomp.listener_metadata.empty()) {
+        refuse(pointer + "/listenerMetadata", "must not be set without listenerPath");
+    }
     for (std::size_t i = 0; i < seccomp.architectures.size(); ++i) {
         require_word(element(pointer + "/architectures", i), seccomp.architectures[i],
                      seccomp_architectures());

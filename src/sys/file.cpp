@@ -159,6 +159,13 @@ void write_file(int dir_fd, const std::string& path, std::string_view data) {
     }
 }
 
+void rename_file(int dir_fd, const std::string& name, const std::string& other) {
+    if (::renameat(dir_fd, name.c_str(), dir_fd, other.c_str()) != 0) {
+        int saved = errno;
+        throw_system(saved, "rename " + printable(name) + " to " + printable(other));
+    }
+}
+
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
                   std::string_view data, mode_t mode) {
     // What an earlier run that was killed may have left; O_EXCL below refuses anything else.
@@ -167,10 +174,7 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
     try {
         write_all(fd.get(), data, name);
         close_written(std::move(fd), name);
-        if (::renameat(dir_fd, temporary.c_str(), dir_fd, name.c_str()) != 0) {
-            int saved = errno;
-            throw_system(saved, "rename " + printable(temporary) + " to " + printable(name));
-        }
+        rename_file(dir_fd, temporary, name);
     } catch (Error&) { // catch: removes the temporary, rethrows
         (void)::unlinkat(dir_fd, temporary.c_str(), 0);
         throw;

@@ -46,6 +46,10 @@ pid_t clone_sibling() {
     return clone_with(CLONE_PARENT);
 }
 
+pid_t clone_sharing_fds() {
+    return clone_with(CLONE_FILES);
+}
+
 pid_t clone_into_user_namespace() {
     return clone_with(CLONE_NEWUSER);
 }

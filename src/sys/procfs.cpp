@@ -152,6 +152,22 @@ std::string read_boot_id(int proc_fd) {
     return text;
 }
 
+pid_t find_namespace_pid(int proc_fd, pid_t pid) {
+    constexpr std::string_view key = "NSpid:";
+    Fd file;
+    if (try_open_at(proc_fd, proc_path(pid, "status"), O_RDONLY, 0, file) != 0) {
+        return pid;
+    }
+    std::string text = read_all(file.get(), std::size_t{64} << 10, "/proc/PID/status");
+    for (std::string_view line : split(text, '\n')) {
+        if (line.starts_with(key)) {
+            return static_cast<pid_t>(
+                parse_unsigned(line.substr(line.rfind('\t') + 1), INT32_MAX).value_or(0));
+        }
+    }
+    return pid;
+}
+
 std::vector<pid_t> find_children() {
     std::vector<pid_t> children;
     std::string pid = std::to_string(::getpid());

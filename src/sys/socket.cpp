@@ -161,11 +161,11 @@ std::uint32_t peer_uid_of(int socket) {
     return credentials.uid;
 }
 
-int try_send_packet(int socket, std::span<const std::uint8_t> data,
-                    std::span<const int> fds) noexcept {
-    if (fds.size() > max_fds) {
-        return EINVAL;
-    }
+namespace {
+
+/// The bytes that were taken, or -1 with errno.
+ssize_t send_part(int socket, std::span<const std::uint8_t> data,
+                  std::span<const int> fds) noexcept {
     struct iovec part {};
     part.iov_base = const_cast<std::uint8_t*>(data.data()); // NOLINT: sendmsg only reads it
     part.iov_len = data.size();
@@ -186,7 +186,30 @@ int try_send_packet(int socket, std::span<const std::uint8_t> data,
     do {
         sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? errno : 0;
+    return sent;
+}
+
+} // namespace
+
+int try_send_packet(int socket, std::span<const std::uint8_t> data,
+                    std::span<const int> fds) noexcept {
+    if (fds.size() > max_fds) {
+        return EINVAL;
+    }
+    return send_part(socket, data, fds) < 0 ? errno : 0;
+}
+
+int try_send_stream(int socket, std::span<const std::uint8_t> data,
+                    std::span<const int> fds) noexcept {
+    while (!data.empty()) {
+        ssize_t sent = send_part(socket, data, fds);
+        if (sent < 0) {
+            return errno;
+        }
+        data = data.subspan(static_cast<std::size_t>(sent));
+        fds = {};
+    }
+    return 0;
 }
 
 namespace {

@@ -202,6 +202,12 @@ TEST_CASE("golden: mounts of every kind", "[golden]") {
     });
 }
 
+TEST_CASE("golden: hooks of every kind", "[golden]") {
+    check_machines("hooks", [](const host::Facts&) {
+        return file_config(std::string(golden_directory) + "/configs/hooks.json");
+    });
+}
+
 TEST_CASE("golden: the first difference is shown with what is around it", "[golden]") {
     CHECK(first_difference("a\nb\n", "a\nb\n").empty());
     CHECK(first_difference("a\nb\nc\n", "a\nx\nc\n") ==

@@ -4,7 +4,9 @@
 After each kill, one `delete --force ID` must succeed and leave no process, mount, state entry or
 file within a second, and the same id must be usable again.
 
-    kill_points.py [--user|--root] [--verb VERB]... [--sample N] [--seed S] [--verbose]
+    kill_points.py [--user|--root] [--verb VERB]... [--hooks] [--sample N] [--seed S] [--verbose]
+
+With --hooks the container has hooks of every kind.
 
 Prints `VERB: N points, M with residue` and the points with residue; exits 1 if there are any."""
 
@@ -56,14 +58,21 @@ class Point:
         return f"process {self.role}, call {self.index} ({self.name})"
 
 
+def with_hooks(config, _):
+    """An `edit` of a bundle: a hook of every kind."""
+    config["hooks"] = {kind: [{"path": "/bin/true"}] for kind in
+                       ("prestart", "createRuntime", "createContainer", "poststart", "poststop")}
+    config["hooks"]["startContainer"] = [{"path": "/bin/guest", "args": ["guest", "exit", "0"]}]
+
+
 class Study:
     """One verb of one runtime in one box."""
 
-    def __init__(self, box, verb):
+    def __init__(self, box, verb, edit=None):
         self.box = box
         self.verb = verb
         self.tail = ["--force"] if "--force" in verb else []
-        self.bundle = box.bundle("exit", "0") if verb == "run" else box.bundle("pause")
+        self.bundle = box.bundle(*(("exit", "0") if verb == "run" else ("pause",)), edit=edit)
         self.pid_file = box.pid_file()
         self.id = box.new_id()
         self.prepared = None
@@ -200,10 +209,10 @@ def choose(points, count, seed):
                   key=lambda point: (point.role, point.index))
 
 
-def study_verb(box, verb, sample=None, seed=1, progress=None):
+def study_verb(box, verb, sample=None, seed=1, progress=None, edit=None):
     """[(point, harm)] for the points that left something, how many points were tried, and how many
     of them were not reached, since a process took another way that time."""
-    study = Study(box, verb)
+    study = Study(box, verb, edit)
     points = choose(study.points(), sample, seed)
     bad = []
     for number, point in enumerate(points):
@@ -245,12 +254,14 @@ def session(options, parser):
 
 def main():
     parser = make_parser(__doc__.splitlines()[0], VERBS)
+    parser.add_argument("--hooks", action="store_const", const=with_hooks)
     options = parser.parse_args()
     total = 0
     with session(options, parser) as (make_box, progress):
         for verb in options.verb or VERBS:
             box = make_box()
-            bad, count, missed = study_verb(box, verb, options.sample, options.seed, progress)
+            bad, count, missed = study_verb(box, verb, options.sample, options.seed, progress,
+                                            options.hooks)
             print(f"{verb}: {count} points, {len(bad)} with residue"
                   + (f" ({missed} not reached)" if missed else ""), flush=True)
             for point, harm in bad:

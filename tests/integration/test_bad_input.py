@@ -196,14 +196,7 @@ UNSUPPORTED = {
                      "/linux/resources"),
     "pids limit": (lambda c: c["linux"].update(resources={"pids": {"limit": 10}}),
                    "/linux/resources"),
-    "createRuntime hook": (lambda c: c.update(hooks={"createRuntime": [{"path": "/bin/true"}]}),
-                           "/hooks"),
-    "prestart hook": (lambda c: c.update(hooks={"prestart": [{"path": "/bin/true"}]}), "/hooks"),
-    "poststop hook": (lambda c: c.update(hooks={"poststop": [{"path": "/bin/true"}]}), "/hooks"),
     "intelRdt": (lambda c: c["linux"].update(intelRdt={"closID": "x"}), "/linux/intelRdt"),
-    "seccomp listener": (lambda c: c["linux"].update(seccomp={
-        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x",
-        "syscalls": [{"names": ["getcpu"], "action": "SCMP_ACT_NOTIFY"}]}), "/linux/seccomp"),
     "apparmor": (lambda c: c["process"].update(apparmorProfile="box"), "apparmor"),
     "selinux": (lambda c: c["process"].update(selinuxLabel="u:r:t:s0"), "selinux"),
 }

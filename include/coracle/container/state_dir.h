@@ -1,5 +1,6 @@
 #pragma once
 
+#include "coracle/launch/launch.h"
 #include "coracle/spec/documents.h"
 #include "coracle/sys/fd.h"
 
@@ -14,6 +15,7 @@
 ///     <root>/<id>/record.json      written whole, by rename
 ///     <root>/<id>/config.json      the configuration, as it was when the container was made
 ///     <root>/<id>/start.sock       the start gate
+///     <root>/<id>/deleted.json     the record while poststop hooks run: the container is no more
 namespace coracle::container {
 
 /// Throws invalid_config unless `id` is [A-Za-z0-9_+-][A-Za-z0-9_+.-]*, at most 255 bytes.
@@ -75,6 +77,11 @@ class ContainerDir {
     /// spec::salvage_record of a record that load refuses.
     [[nodiscard]] std::optional<spec::Record> salvage() const;
     void save(const spec::Record& record) const;
+    /// The container is no more, but for poststop hooks that are still to run: load finds nothing
+    /// any more, load_retired does, whatever becomes of this process. Throws: system.
+    void retire() const;
+    /// As load. Throws: as load.
+    [[nodiscard]] std::optional<spec::Record> load_retired() const;
 
     /// The text of the configuration that the container was made from: what the bundle holds may
     /// change. Throws: system; as load.
@@ -85,12 +92,13 @@ class ContainerDir {
     [[nodiscard]] sys::Fd listen_at_gate() const;
     [[nodiscard]] bool is_gate_waiting() const;
     /// launch::open_gate on it.
-    void open_gate(pid_t pid, int pidfd) const;
+    void open_gate(const launch::WaitingInit& init, launch::Stage& failed_stage) const;
 
     /// Takes the directory and all that is in it away; what is gone already is no error.
     void remove() const;
 
   private:
+    std::optional<spec::Record> load(const char* name) const;
     ContainerDir(sys::Fd root, sys::Fd fd, std::string id)
         : root_(std::move(root)), fd_(std::move(fd)), id_(std::move(id)) {}
     sys::Fd root_;

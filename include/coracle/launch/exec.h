@@ -1,5 +1,6 @@
 #pragma once
 
+#include "coracle/launch/launch.h"
 #include "coracle/launch/stage.h"
 #include "coracle/plan/launch_plan.h"
 #include "coracle/sys/fd.h"
@@ -40,7 +41,7 @@ class ExecLaunch {
     [[nodiscard]] sys::Fd take_console() noexcept;
 
     /// The program has been executed. Throws: what kept it from that.
-    void start();
+    void start(const TakeListener& take_listener);
     /// It outlives this process from here on.
     void release() noexcept;
 

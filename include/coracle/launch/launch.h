@@ -4,7 +4,9 @@
 #include "coracle/plan/launch_plan.h"
 #include "coracle/sys/fd.h"
 
+#include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <sys/types.h>
@@ -13,6 +15,13 @@
 /// Brings a container up as the plan says. Nothing else in coracle clones.
 namespace coracle::launch {
 
+/// The container's state as hooks read it: `status` is the word of the runtime-spec, `pid` that of
+/// init as who runs the hook sees it.
+using DescribeState = std::function<std::string(const char* status, pid_t pid)>;
+
+/// Passes the listener of the payload's filter on, as soon as the filter is loaded.
+using TakeListener = std::function<void(sys::Fd)>;
+
 /// One container on its way: made by bring_up, kept by commit, started by start. Destroyed before
 /// commit, it kills and reaps what it started.
 /// Runs in: parent, which must have one thread and no other children.
@@ -20,7 +29,7 @@ class Launch {
   public:
     /// Borrows everything until it is destroyed. `proc_fd`: O_PATH of /proc. `gate`: the listening
     /// socket for GateKind::socket, else -1.
-    Launch(const plan::LaunchPlan& plan, int proc_fd, int gate);
+    Launch(const plan::LaunchPlan& plan, int proc_fd, int gate, DescribeState describe_state);
     Launch(const Launch&) = delete;
     Launch& operator=(const Launch&) = delete;
     Launch(Launch&&) = delete;
@@ -44,20 +53,34 @@ class Launch {
     /// Init outlives this process from here on.
     void commit();
 
-    /// GateKind::channel: the payload has been executed. Throws: what kept it from that.
-    void start();
+    /// GateKind::channel: the payload has been executed, after the startContainer hooks.
+    /// Throws: what kept it from that.
+    void start(const TakeListener& take_listener);
 
   private:
     struct State;
     std::unique_ptr<State> state_;
 };
 
-/// For `start` of a created container: opens its gate (`name` in `dir_fd`) and returns once the
-/// payload has been executed. `pid` and `pidfd` are init's.
+/// Runs hooks of the parent one after the other, in the directory `bundle`, with `state` on stdin.
+/// Throws: system, naming the hook that failed; denied. Runs in: parent of any verb.
+void run_hooks(const std::vector<plan::Hook>& hooks, const plan::HookOutput& output,
+               const std::string& bundle, const std::string& state);
+
+/// Init of a created container, as `start` finds it.
+struct WaitingInit {
+    pid_t pid = 0;
+    int pidfd = -1;                                ///< borrowed
+    std::vector<plan::Hook> start_container_hooks; ///< that it runs before the payload
+    TakeListener take_listener;                    ///< empty: the filter has none
+};
+
+/// Opens the gate (`name` in `dir_fd`) of a created container and returns once the payload has been
+/// executed. `failed_stage` tells where it failed in init; Stage::begin if nowhere, or not known.
 /// Throws: wrong_state if nobody waits there (the payload runs already, or another start was
 /// faster); what kept the payload from being executed.
 /// Runs in: parent of `start`.
-void open_gate(int dir_fd, const std::string& name, pid_t pid, int pidfd);
+void open_gate(int dir_fd, const std::string& name, const WaitingInit& init, Stage& failed_stage);
 
 /// Whether init waits at the gate. A gate whose init has gone on or died answers no.
 /// Throws: system, if that cannot be asked.

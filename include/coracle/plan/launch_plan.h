@@ -68,6 +68,30 @@ enum class GateKind : std::uint8_t {
     channel, ///< run: the parent sends Start over the launch channel
 };
 
+/// A program that is run at one point of the container's life.
+struct Hook {
+    std::string name; ///< for messages: "/hooks/prestart/0"
+    std::string path;
+    std::vector<std::string> args; ///< args[0] included
+    std::vector<std::string> env;
+    std::optional<std::uint32_t> timeout_seconds;
+};
+
+/// Where hooks write to; empty: nowhere, but an error tells the last line of stderr.
+struct HookOutput {
+    std::string output_path; ///< absolute
+    std::string errors_path; ///< absolute
+};
+
+/// Hooks that the parent runs as the caller; init's are in InitPlan.
+struct HooksPlan {
+    std::vector<Hook> prestart;
+    std::vector<Hook> create_runtime;
+    std::vector<Hook> poststart;
+    std::vector<Hook> poststop;
+    HookOutput output;
+};
+
 enum class MountIdMap : std::uint8_t {
     none,
     container, ///< by the container's user namespace
@@ -276,6 +300,9 @@ struct InitPlan {
     std::vector<std::pair<std::string, std::string>> sysctls; ///< "net/ipv4/..." and value
     RootfsPlan rootfs;
     ProcessPlan process;
+    bool waits_for_hooks = false; ///< of the parent, before pivot
+    std::vector<Hook> create_container_hooks;
+    std::vector<Hook> start_container_hooks;
 };
 
 // ---- seccomp, compiled by the parent
@@ -294,11 +321,19 @@ struct SeccompRule {
     std::vector<SeccompArgument> args;
 };
 
+/// Who answers for SCMP_ACT_NOTIFY.
+struct SeccompListener {
+    std::string path; ///< of a listening unix socket, absolute
+    std::string metadata;
+};
+
 struct SeccompPlan {
     std::uint32_t default_action = 0;       ///< SECCOMP_RET_* with its data part
     std::vector<std::string> architectures; ///< SCMP_ARCH_*; empty: the native one
     std::uint32_t filter_flags = 0;         ///< SECCOMP_FILTER_FLAG_*
     std::vector<SeccompRule> rules;
+    bool fail_unknown_calls = false; ///< a name that libseccomp does not know is an error
+    std::optional<SeccompListener> listener;
 };
 
 // ---- the whole
@@ -325,7 +360,9 @@ struct LaunchPlan {
     /// map their ids; empty: by init.
     std::vector<MountSource> mount_sources;
     std::optional<SeccompPlan> seccomp;
+    HooksPlan hooks;
     InitPlan init;
+    std::string pidfd_receiver; ///< a unix socket that gets init's pidfd; empty: none
     std::vector<Degradation> degradations;
     std::vector<NamespaceKind> sysctl_namespaces; ///< those that init.sysctls belong to
     bool strict = false; ///< a degradation that an executor finds is an error too

@@ -4,7 +4,9 @@
 #include "coracle/plan/launch_plan.h"
 #include "coracle/spec/config.h"
 
+#include <map>
 #include <string>
+#include <vector>
 
 namespace coracle::plan {
 
@@ -49,6 +51,13 @@ struct ExecOptions {
 [[nodiscard]] ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& facts,
                                             const host::ContainerFacts& container,
                                             const ExecOptions& options);
+
+/// The hooks of one kind ("poststop"). Pure.
+[[nodiscard]] std::vector<Hook> make_hooks(const std::vector<spec::Hook>& hooks, const char* kind);
+
+/// What the annotations of a container say about the output of its hooks. Pure.
+/// Throws: invalid_config, if a path is not absolute.
+[[nodiscard]] HookOutput make_hook_output(const std::map<std::string, std::string>& annotations);
 
 /// The plan as stable text for a person, one decision a line: what `--dry-run` prints.
 [[nodiscard]] std::string describe(const LaunchPlan& plan);

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -112,6 +113,12 @@ struct Hooks {
     std::vector<Hook> poststart;
     std::vector<Hook> poststop;
 };
+
+/// The keys of Hooks, in the order in which they run.
+[[nodiscard]] inline std::vector<std::string_view> hook_kinds() {
+    return {"prestart",       "createRuntime", "createContainer",
+            "startContainer", "poststart",     "poststop"};
+}
 
 struct Namespace {
     std::string type;

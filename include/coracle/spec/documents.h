@@ -1,5 +1,7 @@
 #pragma once
 
+#include "coracle/spec/config.h"
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,6 +11,12 @@
 
 /// The JSON documents that coracle itself writes and reads back.
 namespace coracle::spec {
+
+/// Who gets the listener of a seccomp filter, at the start.
+struct ListenerRecord {
+    std::string path; ///< absolute
+    std::string metadata;
+};
 
 /// record.json: what is durable about a container. Status is computed from it, never stored.
 struct Record {
@@ -30,6 +38,8 @@ struct Record {
     std::vector<std::string> resctrl;      ///< groups to remove, below the mount point of resctrl
     std::vector<std::string> degradations; ///< one sentence each
     std::map<std::string, std::string> annotations;
+    Hooks hooks; ///< those that are still to run after create: startContainer, poststart, poststop
+    std::optional<ListenerRecord> seccomp_listener;
 };
 
 /// The text of record.json: one line, newline at the end.
@@ -59,6 +69,10 @@ struct ContainerView {
 /// `state`: indented by two blanks, newline at the end. `degradations` is a key of ours, left out
 /// when empty. Source: runtime-spec runtime.md#state.
 [[nodiscard]] std::string write_state(const ContainerView& view);
+/// The container process state of `pid` for a seccomp agent, with the name of one fd, "seccompFd".
+/// No newline. Source: runtime-spec config-linux.md#containerprocessstate.
+[[nodiscard]] std::string write_process_state(const ContainerView& view, std::int32_t pid,
+                                              const std::string& metadata);
 /// `list --format json`: one compact array, newline at the end; "[]" for none.
 [[nodiscard]] std::string write_list(const std::vector<ContainerView>& views);
 

@@ -44,6 +44,9 @@ void write_file(int dir_fd, const std::string& path, std::string_view data);
 [[nodiscard]] int try_write_file(int dir_fd, const std::string& path,
                                  std::string_view data) noexcept;
 
+/// Gives `name` in the directory the name `other`, in place of what has that. Throws: system.
+void rename_file(int dir_fd, const std::string& name, const std::string& other);
+
 /// Makes `name` in the directory hold `data`, by a temporary `temporary` beside it and rename(2):
 /// a reader sees the old or the new content, never a part. Throws: system.
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,

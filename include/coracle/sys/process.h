@@ -15,6 +15,9 @@ namespace coracle::sys {
 /// Throws: system. Source: clone(2).
 [[nodiscard]] pid_t clone_process();
 
+/// The same with one table of fds for both, until one of them executes a program.
+[[nodiscard]] pid_t clone_sharing_fds();
+
 /// The same in a user namespace of its own, which has no maps yet.
 [[nodiscard]] pid_t clone_into_user_namespace();
 

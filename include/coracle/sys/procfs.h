@@ -30,6 +30,10 @@ struct ProcessStat {
 /// The same from the file's text; nothing if it is not one.
 [[nodiscard]] std::optional<ProcessStat> parse_process_stat(const std::string& text);
 
+/// The pid of the process in its own pid namespace; `pid` itself if that cannot be told.
+/// Source: proc_pid_status(5), NSpid.
+[[nodiscard]] pid_t find_namespace_pid(int proc_fd, pid_t pid);
+
 /// The number after `key` in /proc/self/fdinfo of `fd`; nothing if there is none.
 /// Source: proc_pid_fdinfo(5).
 [[nodiscard]] std::optional<std::uint64_t> find_in_fdinfo(int fd, const std::string& key) noexcept;

@@ -43,6 +43,10 @@ inline constexpr std::size_t max_packet_fds = 253;
 [[nodiscard]] int try_send_packet(int socket, std::span<const std::uint8_t> data,
                                   std::span<const int> fds) noexcept;
 
+/// Sends all of `data` over a stream, the fds beside its first part: 0, or the errno.
+[[nodiscard]] int try_send_stream(int socket, std::span<const std::uint8_t> data,
+                                  std::span<const int> fds) noexcept;
+
 struct Packet {
     std::vector<std::uint8_t> data; ///< empty: the peer has closed
     std::vector<Fd> fds;

@@ -195,6 +195,24 @@ TEST_CASE("container directory: the record comes back, and only one of its own",
     }
 }
 
+TEST_CASE("container directory: a retired one has no record, and yet one for its deleter",
+          "[container]") {
+    const TempDir temp;
+    const StateRoot root = open_root(temp);
+    const ContainerDir dir = ContainerDir::create(root, "c1");
+    dir.save(sample_record("c1"));
+    CHECK_FALSE(dir.load_retired());
+    dir.retire();
+    CHECK_FALSE(dir.load());
+    REQUIRE(dir.load_retired());
+    CHECK(dir.load_retired()->id == "c1");
+    CHECK(error_of([&] { (void)ContainerDir::create(root, "c1"); }).kind() ==
+          ErrorKind::wrong_state);
+    dir.remove();
+    CHECK_FALSE(temp.has("root/c1"));
+    CHECK(error_of([&] { dir.retire(); }).kind() == ErrorKind::system);
+}
+
 TEST_CASE("container directory: a record that is no regular file does not block", "[container]") {
     const TempDir temp;
     const StateRoot root = open_root(temp);

@@ -31,7 +31,10 @@ class FakeInit {
         listener_.reset();
         REQUIRE(sys::try_open_pidfd(init_.pid(), pidfd_) == 0);
     }
-    void open() { open_gate(temp_.fd(), "gate", init_.pid(), pidfd_.get()); }
+    void open() {
+        Stage failed_stage = Stage::begin;
+        open_gate(temp_.fd(), "gate", {init_.pid(), pidfd_.get(), {}, {}}, failed_stage);
+    }
     [[nodiscard]] bool is_waiting() const { return is_gate_waiting(temp_.fd(), "gate"); }
 
   private:
@@ -129,7 +132,10 @@ TEST_CASE("gate: anything but Accepted and the end is a broken promise", "[launc
 TEST_CASE("gate: nobody, and somebody, waits there", "[launch]") {
     const TempDir temp;
     CHECK_FALSE(is_gate_waiting(temp.fd(), "gate"));
-    CHECK(error_of([&] { open_gate(temp.fd(), "gate", 1, -1); }).kind() == ErrorKind::wrong_state);
+    Stage failed_stage = Stage::begin;
+    CHECK(error_of([&] {
+              open_gate(temp.fd(), "gate", {1, -1, {}, {}}, failed_stage);
+          }).kind() == ErrorKind::wrong_state);
     Fd listener = sys::listen_at(temp.fd(), "gate");
     CHECK(is_gate_waiting(temp.fd(), "gate"));
     std::vector<Fd> clients(60); // a full queue is one that somebody listens to

@@ -90,6 +90,9 @@ inline plan::InitPlan sample_plan() {
     plan.sysctls = {{"net/ipv4/ip_forward", "1"}, {"k", ""}};
     plan.rootfs = sample_rootfs();
     plan.process = sample_process();
+    plan.waits_for_hooks = true;
+    plan.create_container_hooks = {{"/hooks/createContainer/0", "/h", {"h", ""}, {"A=1"}, 7}};
+    plan.start_container_hooks = {{"/hooks/startContainer/0", "/i", {}, {}, std::nullopt}};
     return plan;
 }
 
@@ -110,9 +113,12 @@ inline std::vector<launch::Message> sample_messages() {
         Accepted{},
         Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
         MountSources{},
-
         Diagnosis{"its interpreter"},
-        ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, sample_process()}}};
+        ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, sample_process()}},
+        HookStates{"{}", "[]", true, false},
+        AtHooks{},
+        HooksDone{},
+        Listener{}};
 }
 
 } // namespace coracle::test

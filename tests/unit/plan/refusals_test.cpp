@@ -74,18 +74,6 @@ TEST_CASE("plan refusals: what this build cannot honour names its member", "[pla
     check_refusals(
         small_case(),
         {
-            {unsupported, "/hooks/prestart: hooks are not supported yet",
-             [](Case& c) { c.config.hooks.prestart.emplace_back(); }},
-            {unsupported, "/hooks/createRuntime: hooks are not supported yet",
-             [](Case& c) { c.config.hooks.create_runtime.emplace_back(); }},
-            {unsupported, "/hooks/createContainer: hooks are not supported yet",
-             [](Case& c) { c.config.hooks.create_container.emplace_back(); }},
-            {unsupported, "/hooks/startContainer: hooks are not supported yet",
-             [](Case& c) { c.config.hooks.start_container.emplace_back(); }},
-            {unsupported, "/hooks/poststart: hooks are not supported yet",
-             [](Case& c) { c.config.hooks.poststart.emplace_back(); }},
-            {unsupported, "/hooks/poststop: hooks are not supported yet",
-             [](Case& c) { c.config.hooks.poststop.emplace_back(); }},
             {unsupported,
              "/process/apparmorProfile: AppArmor is not enabled in this kernel, so box cannot be "
              "applied: leave the profile out, or boot with lsm=...,apparmor",
@@ -263,14 +251,28 @@ TEST_CASE("plan refusals: devices, limits and seccomp", "[plan]") {
              }},
             {invalid, "/linux/seccomp/defaultAction: unknown action SCMP_ACT_X",
              [](Case& c) { use_seccomp(c, "SCMP_ACT_X"); }},
-            {unsupported, "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY is not supported yet",
+            {invalid, "/linux/seccomp/listenerPath: SCMP_ACT_NOTIFY needs the absolute path",
              [](Case& c) { use_seccomp(c, "SCMP_ACT_NOTIFY"); }},
-            {unsupported, "/linux/seccomp/syscalls/1/action: SCMP_ACT_NOTIFY is not supported yet",
+            {invalid, "/linux/seccomp/listenerPath: SCMP_ACT_NOTIFY needs the absolute path",
              [](Case& c) {
                  use_seccomp(c, "SCMP_ACT_ALLOW");
                  c.linux_().seccomp->syscalls.resize(2);
                  c.linux_().seccomp->syscalls[0].action = "SCMP_ACT_ERRNO";
                  c.linux_().seccomp->syscalls[1].action = "SCMP_ACT_NOTIFY";
+             }},
+            {invalid, "/annotations/run.oci.seccomp.receiver: SCMP_ACT_NOTIFY needs the absolute",
+             [](Case& c) {
+                 use_seccomp(c, "SCMP_ACT_NOTIFY");
+                 c.config.annotations = {{"run.oci.seccomp.receiver", "relative"}};
+             }},
+            {invalid, "/annotations/run.oci.seccomp_fail_unknown_syscall: yes must be 0 or 1",
+             [](Case& c) {
+                 use_seccomp(c, "SCMP_ACT_ALLOW");
+                 c.config.annotations = {{"run.oci.seccomp_fail_unknown_syscall", "yes"}};
+             }},
+            {invalid, "/annotations/run.oci.pidfd_receiver: must be the absolute path",
+             [](Case& c) {
+                 c.config.annotations = {{"run.oci.pidfd_receiver", "x"}};
              }},
             {invalid, "/linux/seccomp/syscalls/0/action: unknown action y",
              [](Case& c) {
@@ -278,17 +280,17 @@ TEST_CASE("plan refusals: devices, limits and seccomp", "[plan]") {
                  c.linux_().seccomp->syscalls.resize(1);
                  c.linux_().seccomp->syscalls[0].action = "y";
              }},
-            {unsupported,
-             "/linux/seccomp/flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is not supported yet",
+            {invalid,
+             "/linux/seccomp/flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for filters with",
              [](Case& c) {
                  use_seccomp(c, "SCMP_ACT_ALLOW");
                  c.linux_().seccomp->flags = {"SECCOMP_FILTER_FLAG_LOG",
                                               "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
              }},
-            {unsupported, "/linux/seccomp/listenerPath: not supported yet",
+            {unsupported, "/linux/seccomp/flags: SECCOMP_FILTER_FLAG_X is not supported",
              [](Case& c) {
                  use_seccomp(c, "SCMP_ACT_ALLOW");
-                 c.linux_().seccomp->listener_path = "/s";
+                 c.linux_().seccomp->flags = {"SECCOMP_FILTER_FLAG_X"};
              }},
         });
 }

@@ -30,6 +30,10 @@ Record sample() {
     record.resctrl = {"c1/mon_groups/c1", "c1"};
     record.degradations = {"a", "b"};
     record.annotations = {{"k", "v"}, {"l", ""}};
+    record.seccomp_listener = spec::ListenerRecord{"/agent", "meta"};
+    record.hooks.start_container = {{"/s", {"s", ""}, {"A=1"}, 3}};
+    record.hooks.poststart = {{"/p", {}, {}, {}}};
+    record.hooks.poststop = {{"/q", {"x"}, {}, 1}, {"/r", {}, {"B="}, {}}};
     return record;
 }
 
@@ -59,6 +63,10 @@ TEST_CASE("record: comes back as it was written", "[record]") {
     CHECK(back.resctrl == sample().resctrl);
     CHECK(back.degradations == sample().degradations);
     CHECK(back.annotations == sample().annotations);
+    CHECK(write_record(back) == write_record(sample())); // hooks too
+    REQUIRE(back.hooks.poststop.size() == 2);
+    CHECK(back.hooks.start_container.at(0).timeout == 3);
+    CHECK(back.hooks.poststop[1].env == std::vector<std::string>{"B="});
 }
 
 TEST_CASE("record: an intent has no pid, no pid file and no cgroup", "[record]") {

@@ -1,0 +1,46 @@
+#include "view_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/sys/file.h"
+
+#include <fcntl.h>
+
+namespace coracle::container {
+
+namespace {
+
+constexpr std::size_t max_passwd_bytes = std::size_t{4} << 20;
+
+} // namespace
+
+std::string owner_name(std::uint32_t uid) {
+    std::string fallback = "#" + std::to_string(uid);
+    try {
+        std::string text = sys::read_regular_file(AT_FDCWD, "/etc/passwd", max_passwd_bytes);
+        for (std::string_view line : split(text, '\n')) {
+            std::vector<std::string_view> fields = split(line, ':');
+            if (fields.size() == 7 && parse_unsigned(fields[2], UINT32_MAX) == uid) {
+                return std::string(fields[0]);
+            }
+        }
+    } catch (const Error&) { // catch: the number says it as well
+    }
+    return fallback;
+}
+
+spec::ContainerView make_view(const spec::Record& record, Status status) {
+    spec::ContainerView view;
+    view.oci_version = record.oci_version;
+    view.id = record.id;
+    view.pid = status == Status::created || status == Status::running ? record.pid : 0;
+    view.status = name_of(status);
+    view.bundle = record.bundle;
+    view.rootfs = record.rootfs;
+    view.created = record.created;
+    view.annotations = record.annotations;
+    view.degradations = record.degradations;
+    return view;
+}
+
+} // namespace coracle::container
