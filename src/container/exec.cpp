@@ -81,6 +81,19 @@ void report_degradations(const plan::ExecLaunchPlan& plan,
     }
 }
 
+/// A container that ends meanwhile makes any step fail, with whatever error.
+void bring_up(launch::ExecLaunch& launch, const Found& found, const std::string& id) {
+    try {
+        launch.bring_up();
+    } catch (const Error& error) { // catch: tells the cause, rethrows what has another
+        if (!sys::wait_for_exit(found.init.pidfd.get(), std::chrono::milliseconds(0))) {
+            throw;
+        }
+        throw_error(ErrorKind::wrong_state,
+                    "container not running: " + id + " has ended meanwhile: " + error.text());
+    }
+}
+
 /// The pid file last: nothing may fail after it, and it says that the program was executed.
 void start(launch::ExecLaunch& launch, const spec::Record& record, const ExecOptions& options) {
     launch.start(connect_to_agent(record, launch.pid()));
@@ -108,7 +121,7 @@ int exec(const Context& context, const ExecOptions& options) {
         block_signals();
     }
     launch::ExecLaunch launch(plan, proc.get(), {found.init.pidfd.get(), directory.get()});
-    launch.bring_up();
+    bring_up(launch, found, options.id);
     report_degradations(plan, launch.degraded());
     sys::Fd console = launch.take_console();
     if (console_socket) {

@@ -57,6 +57,16 @@ std::optional<int> reap(pid_t init, Orphans orphans) {
     }
 }
 
+/// What our own reads and writes bring about is not for the payload: a blocked signal is queued
+/// even if it is ignored.
+bool is_of_our_own_doing(const struct signalfd_siginfo& info) noexcept {
+    bool of_kernel =
+        info.ssi_code == SI_KERNEL && (info.ssi_signo == SIGPIPE || info.ssi_signo == SIGXFSZ ||
+                                       info.ssi_signo == SIGTTIN || info.ssi_signo == SIGTTOU);
+    return of_kernel ||
+           (info.ssi_code == SI_USER && info.ssi_pid == static_cast<unsigned>(::getpid()));
+}
+
 /// Handles what has arrived; init's wait status once it has ended.
 std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int console,
                                 Orphans orphans) {
@@ -74,6 +84,9 @@ std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int co
             continue;
         }
         int signal = static_cast<int>(info.ssi_signo);
+        if (is_of_our_own_doing(info)) {
+            continue;
+        }
         if (signal == SIGCHLD) {
             std::optional<int> status = reap(init, orphans);
             if (status) {

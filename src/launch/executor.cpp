@@ -30,7 +30,6 @@ struct Work {
     Stage stage = Stage::begin;
     plan::ExecPlan plan;
     std::vector<Fd> joined;
-    Fd proc; ///< the host's: the container's may be anything
     Fd root;
     Payload payload;
     std::vector<plan::Degradation> degraded;
@@ -62,10 +61,12 @@ void prepare_to_join(Work& work) {
     constexpr unsigned spare = 64; // the executor opens a few more
     unsigned size = sys::FdTable().size();
     work.payload.fd_table_size = size == 0 ? 0 : size + spare;
-    work.proc = sys::open_proc();
+    // The executor gets the labels with the rest, and no descriptor of the host's /proc.
+    Fd proc = sys::open_proc();
+    security::apply_labels(work.plan.process, proc.get());
     set_affinity(work.plan.initial_cpus, "initial");
     if (work.plan.process.oom_score_adj) {
-        sys::write_file(work.proc.get(), "self/oom_score_adj",
+        sys::write_file(proc.get(), "self/oom_score_adj",
                         std::to_string(*work.plan.process.oom_score_adj));
     }
     // The memory of both processes belongs to the caller's user namespace, where they executed the
@@ -81,6 +82,9 @@ void join(Work& work) {
     work.joined.clear();
     if (work.plan.joins_user_namespace) {
         (void)sys::become_root_or(work.plan.process.uid, work.plan.process.gid);
+        // The change of ids has cleared the one, and fs.suid_dumpable may have changed the other.
+        sys::set_parent_death_signal();
+        sys::set_dumpable(sys::Dumpable::no);
     }
     work.root = sys::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
 }
@@ -107,8 +111,6 @@ void become_payload(Work& work) {
     if (work.plan.join_session_keyring) {
         join_session_keyring(work.plan.id, work.degraded);
     }
-    security::apply_labels(work.plan.process, work.proc.get());
-    work.proc.reset();
     make_terminal(work);
     work.enter(Stage::identity);
     work.payload.process = std::move(work.plan.process);

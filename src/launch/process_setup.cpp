@@ -32,16 +32,22 @@ namespace {
 
 constexpr std::size_t max_passwd_bytes = std::size_t{1} << 20;
 
+/// Pipes, sockets, and the file that output goes to: what is only read, a directory or a device is
+/// not ours to give.
+bool may_be_given(int stream, mode_t mode) noexcept {
+    bool output = stream != STDIN_FILENO && (::fcntl(stream, F_GETFL) & O_ACCMODE) != O_RDONLY;
+    return S_ISFIFO(mode) || S_ISSOCK(mode) || (S_ISREG(mode) && output);
+}
+
 /// The payload may open /proc/self/fd/N of its own streams again. What cannot be given away stays
 /// as it is; devices are not ours to give, and terminals of the caller least of all.
 void give_streams_to(std::uint32_t uid) noexcept {
     for (int stream = 0; stream <= 2; ++stream) {
         struct stat status {};
-        if (::fstat(stream, &status) != 0 || status.st_uid == uid || S_ISCHR(status.st_mode) ||
-            S_ISBLK(status.st_mode)) {
-            continue;
+        if (::fstat(stream, &status) == 0 && status.st_uid != uid &&
+            may_be_given(stream, status.st_mode)) {
+            sys::try_give_to(stream, uid);
         }
-        sys::try_give_to(stream, uid);
     }
 }
 

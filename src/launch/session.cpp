@@ -14,9 +14,14 @@ void join_session_keyring(const std::string& id, std::vector<plan::Degradation>&
         throw_system(errnum, "make a session keyring (raise kernel.keys.maxkeys, or give "
                              "--no-new-keyring)");
     }
-    if (errnum == EPERM || errnum == EACCES) { // the filter of an outer container, or an LSM
+    if (errnum == EEXIST) {
+        degraded.push_back({"session keyring", "another user has a keyring named _ses." + id +
+                                                   ", so each process gets one of its own"});
+    } else if (errnum == EPERM || errnum == EACCES) { // the filter of an outer container, or an LSM
         degraded.push_back(
-            {"session keyring", std::string("the caller's is kept: ") + describe_errno(errnum)});
+            {"session keyring",
+             std::string("the caller's is kept, or exec does not find the container's: ") +
+                 describe_errno(errnum)});
     } else if (errnum != 0 && errnum != ENOSYS) { // ENOSYS: the kernel has no keyrings
         throw_system(errnum, "make a session keyring (--no-new-keyring keeps the caller's)");
     }

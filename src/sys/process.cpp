@@ -2,14 +2,18 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/names.h"
+#include "coracle/base/text.h"
 #include "coracle/sys/refused.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <sched.h>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -156,10 +160,31 @@ void become_subreaper() {
     control(PR_SET_CHILD_SUBREAPER, 1, "become a subreaper");
 }
 
+namespace {
+
+/// Source: keyctl_describe(3): "type;uid;gid;permissions;description".
+bool is_own_key(long serial) noexcept {
+    std::array<char, 512> text{};
+    long length = ::syscall(SYS_keyctl, KEYCTL_DESCRIBE, serial, text.data(), text.size() - 1);
+    if (length < 0 || static_cast<std::size_t>(length) > text.size()) {
+        return false;
+    }
+    std::string_view rest(text.data());
+    rest.remove_prefix(std::min(rest.find(';') + 1, rest.size()));
+    std::string_view uid = rest.substr(0, rest.find(';'));
+    return parse_unsigned(uid, UINT32_MAX) == ::geteuid();
+}
+
+} // namespace
+
 int try_join_session_keyring(const std::string& name) noexcept {
     long serial = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str());
     if (serial < 0) {
         return errno;
+    }
+    if (!is_own_key(serial)) {
+        // Names are shared with the other users of this user namespace, who may have planted it.
+        return ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ? errno : EEXIST;
     }
     // As it is made, but that its owner finds it by name: KEY_POS_ALL, KEY_USR_VIEW, _READ, _SEARCH
     // and _LINK of linux/key.h.

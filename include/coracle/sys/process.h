@@ -69,7 +69,8 @@ void keep_capabilities();
 /// Adopts orphans below this process. Throws: system.
 void become_subreaper();
 /// The session keyring of that name, found or made, so that its owner finds it again: 0, or the
-/// errno. Source: keyctl_join_session_keyring(3).
+/// errno. EEXIST: another user has one of that name, so it is a new one without a name. Source:
+/// keyctl_join_session_keyring(3).
 [[nodiscard]] int try_join_session_keyring(const std::string& name) noexcept;
 
 /// fchdir(2). Throws: system.
