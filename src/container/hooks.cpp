@@ -2,8 +2,11 @@
 
 #include "coracle/base/error.h"
 #include "coracle/base/log.h"
+#include "coracle/cgroup/resctrl.h"
+#include "coracle/host/resctrl.h"
 #include "coracle/launch/launch.h"
 #include "coracle/plan/make_launch_plan.h"
+#include "coracle/sys/procfs.h"
 #include "view_private.h"
 
 namespace coracle::container {
@@ -41,6 +44,9 @@ void run_poststop_hooks(const spec::Record& record) {
 }
 
 void remove_with_hooks(const ContainerDir& dir, const spec::Record& record) {
+    if (!record.resctrl.empty()) {
+        cgroup::remove_resctrl_groups(host::find_resctrl(sys::open_proc().get()), record.resctrl);
+    }
     if (!record.hooks.poststop.empty()) {
         dir.retire();
         run_poststop_hooks(record);

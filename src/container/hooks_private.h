@@ -20,7 +20,8 @@ void run_poststart_hooks(const spec::Record& record);
 /// errors are: by default a warning would be seen by nobody.
 void run_poststop_hooks(const spec::Record& record);
 
-/// Removes the directory of a container whose init has ended, around its poststop hooks.
+/// Removes what was made for a container whose init has ended, its directory last, around its
+/// poststop hooks.
 /// Throws: system.
 void remove_with_hooks(const ContainerDir& dir, const spec::Record& record);
 

@@ -1,8 +1,6 @@
 #include "context_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/log.h"
-#include "coracle/cgroup/resctrl.h"
-#include "coracle/host/resctrl.h"
 #include "coracle/sys/procfs.h"
 #include "hooks_private.h"
 #include "pid_file_private.h"
@@ -60,9 +58,6 @@ void remove_locked(const ContainerDir& dir, const std::string& id, Force force) 
                         " that is not stopped: running (kill it first, or give --force)");
     }
     kill_init(init);
-    if (!record->resctrl.empty()) {
-        cgroup::remove_resctrl_groups(host::find_resctrl(sys::open_proc().get()), record->resctrl);
-    }
     remove_pid_file_temporary(record->pid_file, id);
     remove_with_hooks(dir, *record);
 }

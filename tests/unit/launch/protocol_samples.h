@@ -113,6 +113,7 @@ inline std::vector<launch::Message> sample_messages() {
         Accepted{},
         Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
         MountSources{},
+
         Diagnosis{"its interpreter"},
         ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, sample_process()}},
         HookStates{"{}", "[]", true, false},
