@@ -109,7 +109,7 @@ void NetDevices::move_one(const plan::NetDevicePlan& device, const std::string& 
                                               namespace_.get(), moved.name);
     if (errnum != 0 && !sys::find_network_device(host_route_.get(), moved.host_name)) {
         moved.name = moved.host_name; // it was moved, and its new name refused
-        moved_.push_back(std::move(moved));
+        moved_.push_back(moved);
     }
     require_done(errnum, what);
     moved_.push_back(moved);

@@ -233,14 +233,14 @@ def asan_unit(context):
     return run_meson_suite(context, context.asan, "unit", env=SANITIZER_ENV)
 
 
-# The leak sanitizer cannot work under the tracer of the kill and fault points. Where descriptors,
+# The leak sanitizer cannot work under a tracer, as of the kill and fault points and of strace. Where descriptors,
 # memory, processes, time or system calls are scarce, a sanitizer's own needs decide. The third mode
 # runs no code that the other two do not.
 NOT_SANITIZED = (
     "kill_points", "fault_points", "fallback", "userns-root", "test_a20", "costs_no_time",
     "little_memory", "a_huge_record", "every_limit_on", "few_file_descriptors", "few_processes",
     "files_that_may_not_grow", "a_low_limit_is_no_obstacle", "a_limit_that_is_too_low_is_named",
-    "a_filter_that_forbids_everything")
+    "a_filter_that_forbids_everything", "test_t05", "test_t18", "mounts_cost_grows")
 
 
 def asan_integration(context):
