@@ -203,9 +203,11 @@ UNDER_SHAPES = {
     "docker-19.03": ["integration/test_attacks.py", "integration/test_attack_races.py", "-k",
                      "test_attacks or a19"],
     # But what ends before a container is made, takes its time, runs another runtime, counts filters
-    # or asks why the kernel refused; and what has no stand-in: idmap, sources opened by the parent.
+    # or asks why the kernel refused; and what has no stand-in: idmap, sources opened by the
+    # parent, WAIT_KILLABLE_RECV, a procfs that is attached nowhere.
     "linux-5.10": ["-m", "not fallback", "-k", "not the_filter_is_on and not without_a_profile "
-                   "and not shared_bind_reaches_the_host", "integration", *(
+                   "and not shared_bind_reaches_the_host and not every_flag_goes_with "
+                   "and not test_t05", "integration", *(
         f"--ignore=integration/test_{name}.py"
         for name in ("attack_observers", "attack_races", "attack_trees", "attacks", "bad_input",
                      "bad_state", "controls", "kill_points", "mount_sources", "restrictions"))],
