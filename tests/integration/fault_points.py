@@ -300,7 +300,8 @@ class Study(kill_points.Study):
         if self.terminal and (call == ("read", "EIO") or call[0] == "write"):
             return []
         # Told that it is created, it ends: `state` says so. Nobody waits for it then.
-        last = self.verb == "create" and fault.point.role > 0 and call[0].startswith("recv")
+        last = (self.verb.startswith("create") and fault.point.role > 0
+                and call[0].startswith(("recv", "accept", "poll")))
         if last and self._state().get("status") == "stopped":
             return []
         try:
