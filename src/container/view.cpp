@@ -1,7 +1,7 @@
 #include "view_private.h"
 
 #include "coracle/base/error.h"
-#include "coracle/base/text.h"
+#include "coracle/base/passwd.h"
 #include "coracle/sys/file.h"
 
 #include <fcntl.h>
@@ -18,15 +18,11 @@ std::string owner_name(std::uint32_t uid) {
     std::string fallback = "#" + std::to_string(uid);
     try {
         std::string text = sys::read_regular_file(AT_FDCWD, "/etc/passwd", max_passwd_bytes);
-        for (std::string_view line : split(text, '\n')) {
-            std::vector<std::string_view> fields = split(line, ':');
-            if (fields.size() == 7 && parse_unsigned(fields[2], UINT32_MAX) == uid) {
-                return std::string(fields[0]);
-            }
-        }
+        std::optional<PasswdEntry> entry = find_passwd_entry(text, uid);
+        return entry ? std::string(entry->name) : fallback;
     } catch (const Error&) { // catch: the number says it as well
+        return fallback;
     }
-    return fallback;
 }
 
 spec::ContainerView make_view(const spec::Record& record, Status status) {

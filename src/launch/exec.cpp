@@ -1,6 +1,5 @@
 #include "coracle/launch/exec.h"
 
-#include "coracle/base/exception.h"
 #include "coracle/security/seccomp.h"
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
@@ -10,39 +9,9 @@
 #include "parent_side_private.h"
 #include "private_copy_private.h"
 
-#include <unistd.h>
-
 namespace coracle::launch {
 
-namespace {
-
 using sys::Fd;
-
-struct JoinerStart {
-    int private_copy;
-    ChildEnd& channel;
-};
-
-/// Executes the private copy, on the parent's memory until then.
-/// Runs in: joiner, before its execve.
-[[gnu::no_sanitize_address]] // its stack is not the one that ASan knows
-int become_joiner(void* argument) noexcept {
-    JoinerStart& start = *static_cast<JoinerStart*>(argument);
-    try {
-        sys::set_parent_death_signal();
-        sys::set_process_name("mid:begin");
-        sys::keep_over_exec(start.channel.fd());
-        sys::execute_fd(start.private_copy, {"coracle-exec", std::to_string(start.channel.fd())});
-    } catch (const Error& error) { // catch: a role's edge
-        start.channel.send_failed(Stage::begin, error);
-    } catch (const std::exception& error) { // catch: a role's edge
-        start.channel.send_failed(Stage::begin,
-                                  Error(ErrorKind::internal, describe_exception(error)));
-    }
-    ::_exit(1);
-}
-
-} // namespace
 
 struct ExecLaunch::State {
     const plan::ExecLaunchPlan& plan;
@@ -68,8 +37,9 @@ void ExecLaunch::State::start_joiner() {
     auto [parent_end, child_end] = sys::make_packet_pair();
     side.channel = ParentEnd(std::move(parent_end));
     ChildEnd child_channel(std::move(child_end));
-    JoinerStart start{private_copy.fd(), child_channel};
-    pid_t pid = sys::start_child(become_joiner, &start);
+    CopyStart start{private_copy.fd(), child_channel, "coracle-exec", "mid:begin",
+                    CopyStart::Copy::complete};
+    pid_t pid = sys::start_child(execute_private_copy, &start);
     child_channel.close();
     joiner.adopt(pid);
 }

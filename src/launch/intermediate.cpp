@@ -4,6 +4,7 @@
 #include "coracle/security/capabilities.h"
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
+#include "private_copy_private.h"
 
 #include <algorithm>
 #include <string>
@@ -73,31 +74,6 @@ void become_root_of_joined(const plan::ProcessPlan& process) {
     keep_privilege(has_root ? 0 : process.uid);
 }
 
-struct InitStart {
-    int private_copy;
-    ChildEnd& channel;
-};
-
-/// Executes the private copy once it is complete, on the intermediate's memory until then.
-/// Runs in: init, before its first execve.
-[[gnu::no_sanitize_address]] // its stack is not the one that ASan knows
-int become_init(void* argument) noexcept {
-    InitStart& start = *static_cast<InitStart*>(argument);
-    try {
-        sys::set_parent_death_signal();
-        sys::set_process_name("init:begin");
-        (void)start.channel.require<CopyReady>();
-        sys::keep_over_exec(start.channel.fd());
-        sys::execute_fd(start.private_copy, {"coracle-init", std::to_string(start.channel.fd())});
-    } catch (const Error& error) { // catch: a role's edge
-        start.channel.send_failed(Stage::begin, error);
-    } catch (const std::exception& error) { // catch: a role's edge
-        start.channel.send_failed(Stage::begin,
-                                  Error(ErrorKind::internal, describe_exception(error)));
-    }
-    ::_exit(1);
-}
-
 bool makes_time_namespace(const plan::LaunchPlan& plan) {
     return std::any_of(plan.namespaces.begin(), plan.namespaces.end(),
                        [](const plan::NamespacePlan& entry) {
@@ -143,8 +119,9 @@ void bring_up(const IntermediateTask& task, ChildEnd& channel, Stage& stage) {
     enter(Stage::unshare);
     sys::unshare_namespaces(new_namespace_flags(plan));
 
-    InitStart start{task.private_copy, channel};
-    pid_t init = sys::start_sibling(become_init, &start);
+    CopyStart start{task.private_copy, channel, "coracle-init", "init:begin",
+                    CopyStart::Copy::awaited};
+    pid_t init = sys::start_sibling(execute_private_copy, &start);
     channel.send_init_started(init);
 }
 

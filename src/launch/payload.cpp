@@ -88,8 +88,8 @@ void execute_payload(Payload& payload, ChildEnd& client, const char* role) {
         tail.listener = sender->slot();
     }
     apply_final_rlimits(process);
-    show_stage(role,
-               Stage::execve); // first: whoever is told Accepted tells a death here by this name
+    // First: whoever is told Accepted tells a death here by this name.
+    show_stage(role, Stage::execve);
     send_accepted(client);
     if (sender) {
         sender->start();

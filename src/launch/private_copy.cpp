@@ -1,8 +1,10 @@
 #include "private_copy_private.h"
 
 #include "coracle/base/error.h"
+#include "coracle/base/exception.h"
 #include "coracle/launch/launch.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
 
 #include <cerrno>
 #include <elf.h>
@@ -12,6 +14,7 @@
 #include <string_view>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 extern "C" const char coracle_init_image_begin[]; // NOLINT: symbols of init_image.S
 extern "C" const char coracle_init_image_end[];   // NOLINT
@@ -89,6 +92,26 @@ void PrivateCopy::fill() {
         sys::seal(fd_.get());
         filled_ = true;
     }
+}
+
+[[gnu::no_sanitize_address]] // its stack is not the one that ASan knows
+int execute_private_copy(void* argument) noexcept {
+    CopyStart& start = *static_cast<CopyStart*>(argument);
+    try {
+        sys::set_parent_death_signal();
+        sys::set_process_name(start.name);
+        if (start.copy == CopyStart::Copy::awaited) {
+            (void)start.channel.require<CopyReady>();
+        }
+        sys::keep_over_exec(start.channel.fd());
+        sys::execute_fd(start.private_copy, {start.program, std::to_string(start.channel.fd())});
+    } catch (const Error& error) { // catch: a role's edge
+        start.channel.send_failed(Stage::begin, error);
+    } catch (const std::exception& error) { // catch: a role's edge
+        start.channel.send_failed(Stage::begin,
+                                  Error(ErrorKind::internal, describe_exception(error)));
+    }
+    ::_exit(1);
 }
 
 std::size_t private_copy_bytes() noexcept {
