@@ -46,8 +46,9 @@ int connect_socket(const char* path, const char* service) {
     const auto* generic = reinterpret_cast<const struct sockaddr*>(&address); // NOLINT: bind(2)
     if (fd < 0 || ::connect(fd, generic, sizeof address) != 0) {
         int saved = errno;
+        bool absent = saved == ENOENT || saved == ECONNREFUSED;
         throw_system(saved, std::string("--log: connect to ") + path,
-                     std::string(service) + " does not run here: give a file");
+                     absent ? std::string(service) + " does not run here: give a file" : "");
     }
     return fd;
 }

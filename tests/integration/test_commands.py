@@ -290,6 +290,20 @@ def test_a_log_service_that_is_not_there_is_an_error(box):
         box.fails("list", options=["--log", target], says=says)
 
 
+@pytest.mark.modes("root")
+def test_a_log_service_says_what_is_wrong_with_it(box):
+    """Absent, as far as the mount namespace goes; and out of the caller's reach."""
+    hide = ["unshare", "-m", "--propagation", "private", "sh", "-c"]
+    absent = 'mount -t tmpfs none /run; exec "$@"'
+    box.fails("list", options=["--log", "journald:"], wrap=[*hide, absent, "sh"],
+              says=["no such file or directory", "systemd-journald does not run here"])
+    closed = ('mount -t tmpfs -o mode=700 none /run; exec setpriv --reuid 47310 --regid 47310 '
+              '--clear-groups "$@"')
+    result = box.fails("list", options=["--log", "journald:"], wrap=[*hide, closed, "sh"],
+                       says="permission denied")
+    assert "does not run" not in result.err
+
+
 def test_the_log_is_appended_to(box):
     path = os.path.join(box.dir, "log.json")
     for _ in range(2):
