@@ -3,6 +3,7 @@
 import os
 import platform
 import signal
+import subprocess
 
 import pytest
 
@@ -12,11 +13,32 @@ from harness import eventually
 TELLS = tuple(int(n) for n in platform.release().split("-")[0].split(".")[:2]) >= (6, 15)
 
 
+def sessions_asleep_on_a_pidfd():
+    sessions = set()
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+                if any("pidfd" in link for link in links) and ") S " in stat.read():
+                    sessions.add(os.getsid(pid))
+        except OSError:
+            pass  # it ends, or the link does
+    return sessions
+
+
+def start_waiters(box, container, out, count=1):
+    """They wait when this returns: of a container that has stopped before, little is known."""
+    waiters = [box.runtime.popen(box.runtime.argv("wait", container.id), out, out)
+               for _ in range(count)]
+    assert eventually(lambda: sessions_asleep_on_a_pidfd() >= {waiter.pid for waiter in waiters})
+    return waiters
+
+
 def waiter(box, container):
     out = os.path.join(box.dir, "waited")
     with open(out, "wb") as file:
         os.fchmod(file.fileno(), 0o666)
-        process = box.runtime.popen(box.runtime.argv("wait", container.id), file, file)
+        [process] = start_waiters(box, container, file)
     return process, lambda: open(out, encoding="ascii").read().strip()
 
 
@@ -46,7 +68,7 @@ def test_a_signals_end_is_128_and_its_number(box):
 
 def test_several_may_wait(box):
     container = box.start("pause")
-    waiters = [box.runtime.popen(box.runtime.argv("wait", container.id), -3, -3) for _ in range(5)]
+    waiters = start_waiters(box, container, subprocess.DEVNULL, 5)
     box.must("kill", container.id, "KILL")
     container.wait_status()
     assert [process.wait(10) for process in waiters] == [0] * 5
