@@ -3,6 +3,7 @@
 Environment: CORACLE_RUNTIME (the runtime; default BUILD/src/coracle), CORACLE_BUILD (default
 build), CORACLE_GUEST, CORACLE_TEST_UID, CORACLE_TEST_TIMEOUT, CORACLE_WRAPPER (words of a command
 that runs the runtime, and it alone, such as "build/tests/guest/coracle-refuse linux-5.10 --"),
+CORACLE_MACHINE (the test machine this is; set by tests/machines/run),
 CORACLE_MUST_RUN=1 (a skip is a failure unless its reason starts with "machine:"), CORACLE_RACES
 (starts in each race; default 25), CORACLE_ALL=1 (each hostile root file system in each mode).
 """
@@ -15,6 +16,7 @@ import tempfile
 import pytest
 
 import harness
+import machines
 import modes
 import peers
 
@@ -22,6 +24,10 @@ import peers
 def pytest_configure(config):
     config.addinivalue_line("markers", "modes(*names): only these modes")
     config.addinivalue_line("markers", "fallback: where system calls are refused")
+    config.addinivalue_line("markers", "machine(*names): where it runs: systemd, uml, vm, native; "
+                            "without this marker native only")
+    config.addinivalue_line("markers", "place(name): on a machine, the cgroup that a user's runtime "
+                            "is started in: session (default), manager, service")
     harness.become_subreaper()
     if not os.access(harness.RUNTIME, os.X_OK):
         raise pytest.UsageError(f"no runtime at {harness.RUNTIME}: build it or set CORACLE_RUNTIME")
@@ -35,7 +41,11 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("mode", marker.args if marker else modes.ALL)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    elsewhere = [item for item in items if not machines.is_for_here(item)]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if machines.is_for_here(item)]
     kind = os.path.basename(harness.RUNTIME)
     known = peers.DIFFERENCES.get(kind, {})
     for item in items:
@@ -67,6 +77,7 @@ def session_dir():
     os.chmod(path, 0o755)
     yield path
     modes.end_holder()
+    machines.end_places()
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -79,10 +90,10 @@ def runtime_path(session_dir):
 def make_box(session_dir, runtime_path):
     """Makes boxes; each must be left clean."""
     made = []
-    def make(mode, runtime=None):
+    def make(mode, runtime=None, **kw):
         if mode != "user" and os.geteuid() != 0:
             pytest.skip("not started as root")
-        made.append(harness.Box(mode, session_dir, runtime or runtime_path))
+        made.append(harness.Box(mode, session_dir, runtime or runtime_path, **kw))
         return made[-1]
 
     yield make
@@ -91,5 +102,6 @@ def make_box(session_dir, runtime_path):
 
 
 @pytest.fixture
-def box(make_box, mode):
-    return make_box(mode)
+def box(make_box, mode, request):
+    marker = request.node.get_closest_marker("place")
+    return make_box(mode, place=marker.args[0] if marker and mode != "root" else None)

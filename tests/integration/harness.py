@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 import bundles
+import machines
 import modes
 import residue
 from canary import Canary
@@ -83,9 +84,9 @@ class Result:
         return f"{' '.join(self.argv)}\nrc {self.rc}\nout: {self.out}\nerr: {self.err}"
 
 
-def _prefix(kind, path, mode, uid):
+def _prefix(kind, path, mode, uid, place=()):
     """How each known runtime must be called, the peers on a host with hybrid cgroups."""
-    become = modes.become(mode, GUEST, uid)
+    become = [*place, *modes.become(mode, GUEST, uid)]
     if kind == "crun":
         view = "mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\""
         return ["unshare", "-m", "--propagation", "private", "sh", "-c", view, "sh", *become, path,
@@ -98,12 +99,12 @@ def _prefix(kind, path, mode, uid):
 class Runtime:
     """One runtime binary with one state root, run in one mode."""
 
-    def __init__(self, path, directory, mark, mode="root", uid=None):
+    def __init__(self, path, directory, mark, mode="root", uid=None, place=()):
         self.path = path
         self.kind = KINDS.get(os.path.basename(path), "coracle")
         self.directory = directory
         self.root = os.path.join(directory, "state")
-        self.prefix = [*WRAPPER, *_prefix(self.kind, path, mode, uid)]
+        self.prefix = [*WRAPPER, *_prefix(self.kind, path, mode, uid, place)]
         self.env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
                     "XDG_RUNTIME_DIR": os.path.join(directory, "xdg"), "CORACLE_TEST_MARK": mark}
         for key, value in os.environ.items():
@@ -142,17 +143,26 @@ class Runtime:
 class Box:
     """The surroundings of one test: directories, a runtime, what was made, and its clean end."""
 
-    def __init__(self, mode, session, runtime=RUNTIME):
+    def __init__(self, mode, session, runtime=RUNTIME, user="tester", place=None):
+        """On a test machine, `user` is whose containers they are, root's aside, and `place` the
+        cgroup that the runtime is started in (machines.PLACES), by default that user's session."""
         self.mode = mode
+        uid = TEST_UID if os.geteuid() == 0 else os.getuid()
+        if not machines.NATIVE:
+            uid = machines.USERS[user]
         # Of a plain user only: the one id that its containers may map.
-        self.uid = (TEST_UID if os.geteuid() == 0 else os.getuid()) if mode == "user" else None
+        self.uid = uid if mode == "user" else None
         # Who the runtime is to the host; its containers' root too.
         self.host_uid = modes.NAMESPACE_UID if mode == "userns-root" else self.uid
         self.owner = (self.host_uid or 0, self.host_uid or 0)
         self.mark = f"cit{os.getpid()}x{next(_numbers)}"
         self.dir = tempfile.mkdtemp(prefix=f"{self.mark}-", dir=session)
         os.chmod(self.dir, 0o755)
-        self.runtime = Runtime(runtime, self.dir, self.mark, mode, self.uid)
+        self.place = place or machines.default_place(mode)
+        self.runtime = Runtime(runtime, self.dir, self.mark, mode, self.uid,
+                               machines.enter(self.place, self.host_uid))
+        if not machines.NATIVE and mode != "root":
+            self.runtime.env["XDG_RUNTIME_DIR"] = f"/run/user/{self.host_uid}"
         for name in ("state", "xdg", "pids"):
             self.directory(name, 0o700)
         self.give(self.dir)
@@ -270,14 +280,15 @@ class Box:
     # ---- the end
 
     def processes(self):
-        uid = self.host_uid if os.geteuid() == 0 else None  # else it has other processes too
+        # Who has other processes too is no sign.
+        uid = self.host_uid if os.geteuid() == 0 and machines.NATIVE else None
         but = [process.pid for process in self.helpers]
         if self.mode == "userns-root":
             but.append(modes.holder(GUEST))
         return residue.find_processes(self.mark, self.dir, uid, but)
 
     def _is_known(self, name):
-        roots = (self.runtime.root, os.path.join(self.dir, "xdg", "coracle"))
+        roots = (self.runtime.root, os.path.join(self.runtime.env["XDG_RUNTIME_DIR"], "coracle"))
         return any(os.path.lexists(os.path.join(root, name)) for root in roots)
 
     def leavings(self):

@@ -4,11 +4,17 @@ namespace that maps one id and a range, as a rootless engine makes it with newui
 import os
 import subprocess
 
+import machines
+
 ALL = ("user", "root", "userns-root")
-# Of this process alone, so that what belongs to a test is known by it.
-TEST_UID = int(os.environ.get("CORACLE_TEST_UID", str(47200 + os.getpid() % 5000)))
-NAMESPACE_UID = TEST_UID + 5000
-FIRST_SUBID = 1000000 + (NAMESPACE_UID % 10000) * 65536
+if machines.NATIVE:
+    # Of this process alone, so that what belongs to a test is known by it.
+    TEST_UID = int(os.environ.get("CORACLE_TEST_UID", str(47200 + os.getpid() % 5000)))
+    NAMESPACE_UID = TEST_UID + 5000
+    FIRST_SUBID = 1000000 + (NAMESPACE_UID % 10000) * 65536
+else:
+    TEST_UID = NAMESPACE_UID = machines.USERS["tester"]
+    FIRST_SUBID = machines.FIRST_SUBID
 SUBIDS = 65535
 _holder = None
 

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from on_machine import run_on_machine
 from report import Counts, read_junit
 
 # Limits that end what hangs; a slow machine must not meet them.
@@ -26,6 +27,7 @@ class Context:
     build: Path
     asan: Path
     results: Path
+    pytest: list = field(default_factory=list)  # further arguments, on test machines
 
 
 def execute(command, timeout, env=None, cwd=None):
@@ -225,6 +227,21 @@ def fallback(context):
     return counts
 
 
+def systemd(context):
+    """containers under systemd: tests/machines, in namespaces of this kernel"""
+    return run_on_machine(context, execute, "systemd")
+
+
+def uml(context):
+    """containers with limits: tests/machines, User Mode Linux"""
+    return run_on_machine(context, execute, "uml", workers=1)
+
+
+def vm(context):
+    """containers on Debian's kernel, with cpuset: tests/machines, an emulated machine"""
+    return run_on_machine(context, execute, "vm")
+
+
 def slow(context):
     """tests that take their time"""
     return run_meson_suite(context, context.build, "slow", required=False)
@@ -259,6 +276,9 @@ SUITES = {
     "fuzz": fuzz,
     "integration": integration,
     "fallback": fallback,
+    "systemd": systemd,
+    "uml": uml,
+    "vm": vm,
     "slow": slow,
     "asan-unit": asan_unit,
     "asan-integration": asan_integration,
