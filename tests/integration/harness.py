@@ -28,7 +28,7 @@ RUNTIME = os.path.abspath(os.environ.get("CORACLE_RUNTIME", f"{BUILD}/src/coracl
 GUEST = os.path.abspath(os.environ.get("CORACLE_GUEST", f"{BUILD}/tests/guest/coracle-guest"))
 WRAPPER = shlex.split(os.environ.get("CORACLE_WRAPPER", ""))
 BUSYBOX = os.environ.get("CORACLE_BUSYBOX", "/bin/busybox")
-TIMEOUT = float(os.environ.get("CORACLE_TEST_TIMEOUT", "20"))
+TIMEOUT = float(os.environ.get("CORACLE_TEST_TIMEOUT", "20")) * machines.PATIENCE
 PR_SET_CHILD_SUBREAPER = 36
 KINDS = {"runc": "runc", "crun": "crun"}
 _numbers = itertools.count(1)
@@ -52,7 +52,7 @@ def reachable(path, session):
 
 def eventually(check, seconds=5.0):
     """Waits until `check()` is true; returns its last answer."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * machines.PATIENCE
     while True:
         answer = check()
         if answer or time.monotonic() > deadline:
@@ -314,7 +314,7 @@ class Box:
                 self.call("delete", "--force", name)
             except AssertionError:
                 pass
-        left = residue.wait_for_none(self.leavings)
+        left = residue.wait_for_none(self.leavings, machines.PATIENCE)
         residue.end_processes(self.processes())
         residue.reap_children()
         if not residue.find_mounts(self.dir):

@@ -14,6 +14,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 TERMINAL_SIZE = (33, 77)
 
 

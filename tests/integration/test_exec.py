@@ -17,6 +17,8 @@ import attacks
 from facts import Facts, capability_mask
 from harness import eventually
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 BASE = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 NAMESPACES = ("mnt", "uts", "ipc", "net", "pid", "cgroup", "user", "time")
 
@@ -291,6 +293,7 @@ def test_a_file_that_is_only_read_keeps_its_owner(box):
     assert os.stat(path).st_uid == 0
 
 
+@pytest.mark.machine("native")  # a service of systemd has no way to another user's keyring
 @pytest.mark.modes("root")
 def test_a_keyring_that_another_user_has_planted_is_not_joined(box):
     """Names of keyrings are shared by the users of a user namespace."""

@@ -11,6 +11,8 @@ import pytest
 from harness import BUSYBOX, eventually
 from residue import process_state
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 RUNTIME_KINDS = ("prestart", "createRuntime", "poststart", "poststop")
 KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 STATUS = {"prestart": "creating", "createRuntime": "creating", "createContainer": "creating",

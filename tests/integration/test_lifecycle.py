@@ -11,6 +11,8 @@ from canary import snapshot_tree
 from harness import eventually
 from residue import process_state
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 TERM_TEXT = "caught 15\n"
 
 

@@ -21,7 +21,7 @@ def call(command, user="tester"):
     """Of a user with nothing but a runtime directory, as a manager calls a runtime; or of root."""
     before = [] if user == "root" else machines.as_user(machines.USERS[user])
     return subprocess.run([*before, *command], check=False, text=True, capture_output=True,
-                          timeout=harness.TIMEOUT * 3)
+                          timeout=harness.TIMEOUT)
 
 
 def output(command, user="tester"):

@@ -10,6 +10,8 @@ import pytest
 import attacks
 from harness import eventually
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 # All that the direct calls of podman have in their environment; the last three are of tests.
 BARE = ("XDG_RUNTIME_DIR", "CORACLE_TEST_MARK", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
 

@@ -7,6 +7,8 @@ import pytest
 
 import bundles
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 NODES = {"null": [1, 3], "zero": [1, 5], "full": [1, 7], "random": [1, 8], "urandom": [1, 9],
          "tty": [5, 0]}
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",

@@ -6,6 +6,8 @@ import pytest
 
 import bundles
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 KINDS = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt",
          "cgroup": "cgroup"}
 

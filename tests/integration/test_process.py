@@ -8,6 +8,8 @@ import pytest
 
 from facts import Facts, capability_mask
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 BASE = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 
 

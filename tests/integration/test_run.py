@@ -7,6 +7,8 @@ import pytest
 
 from harness import eventually
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 
 def test_run_passes_output_on(box):
     assert box.output("also", "echo", "one", "--", "echo", "two") == "one\ntwo\n"

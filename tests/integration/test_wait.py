@@ -10,6 +10,8 @@ import pytest
 import harness
 from harness import eventually
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 TELLS = tuple(int(n) for n in platform.release().split("-")[0].split(".")[:2]) >= (6, 15)
 
 

@@ -1,6 +1,7 @@
 """Runs the integration tests on a test machine: those whose marker `machine` names it."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -24,6 +25,13 @@ def _stage(context, directory):
             shutil.copy(program, copy)
 
 
+def _files_for(name, directory):
+    """The files with a test marked for the machine: to collect the others there takes long."""
+    marker = re.compile(rf'\bmachine\([^)]*"{name}"')
+    return [f"coracle/tests/integration/{file.name}" for file in sorted(directory.glob("test_*.py"))
+            if marker.search(file.read_text(encoding="utf-8"))]
+
+
 def run_on_machine(context, execute, name, workers=2):
     """Counts of pytest as root in the machine `name`. A machine that cannot be built or started is a
     failure; without root there is no machine, which is a skip."""
@@ -35,9 +43,8 @@ def run_on_machine(context, execute, name, workers=2):
         stage, results = Path(temporary, "coracle"), Path(temporary, "results")
         _stage(context, stage)
         command = ["env", "CORACLE_BUILD=/copy/coracle/build", "CORACLE_MUST_RUN=1",
-                   "PYTHONDONTWRITEBYTECODE=1", "python3", "-m", "pytest", "-q",
-                   "-p", "no:cacheprovider", "--junitxml=/results/report.xml",
-                   *(["-n", str(workers)] if workers > 1 else []), *context.pytest, "coracle/tests/integration"]
+                   "python3", "-m", "pytest", "-q", "--junitxml=/results/report.xml",
+                   *(["-n", str(workers)] if workers > 1 else []), *context.pytest, *_files_for(name, stage / "tests/integration")]
         code, text = execute(
             [sys.executable, str(context.root / "tests/machines/run"), name, "--verbose",
              "--copy", str(stage), "--results", str(results),
