@@ -11,7 +11,7 @@ from canary import snapshot_tree
 from harness import eventually
 from residue import process_state
 
-pytestmark = pytest.mark.machine("native", "systemd")
+pytestmark = pytest.mark.machine("native", "systemd", "uml")
 
 TERM_TEXT = "caught 15\n"
 

@@ -80,6 +80,8 @@ def test_users_have_ranges_of_ids(user):
 
 
 def test_users_do_not_reach_each_other():
+    assert call(["ls", "/run/user/1001"], "other").returncode == 0
+    assert os.path.isdir(managers_cgroup("other"))
     assert call(["ls", "/run/user/1001"]).returncode != 0
     assert call(["mkdir", f"{managers_cgroup('other')}/intruder"]).returncode != 0
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness import eventually
 
-pytestmark = pytest.mark.machine("native", "systemd")
+pytestmark = pytest.mark.machine("native", "systemd", "uml", "vm")
 
 
 def test_run_passes_output_on(box):
