@@ -1,9 +1,11 @@
 """Shows that tests/run counts what goes wrong in a test program, by programs that go wrong."""
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
+import on_machine
 import suites
 
 GOOD = '<testsuites><testsuite><testcase classname="a" name="b"/></testsuite></testsuites>'
@@ -44,6 +46,30 @@ def count(folder, script, catch2):
     return counts.passed, counts.failed, counts.skipped
 
 
+def check_machines(folder):
+    """What has become of the tests if a machine does not start, and which files it would be given."""
+    tests = folder / "tests/integration"
+    tests.mkdir(parents=True)
+    (tests / "test_here.py").write_text('@pytest.mark.machine("native",\n    "vm")\n')
+    (tests / "test_elsewhere.py").write_text('@pytest.mark.machine("uml")\n# vm\n')
+    given = []
+
+    def execute(command, *_):
+        given.extend(word for word in command if word.endswith(".py"))
+        return 125, "the machine vm could not be built"
+
+    context = suites.Context(folder, folder, folder, folder)
+    counts = on_machine.run_on_machine(context, execute, "vm")
+    if os.geteuid() != 0:
+        return [] if counts.skipped == 1 else ["tests/support: machines without root: no skip"]
+    problems = []
+    if counts.failed != 1 or "could not be built" not in counts.failures[0][1]:
+        problems.append(f"tests/support: a machine that was not built: {counts}")
+    if given != ["coracle/tests/integration/test_here.py"]:
+        problems.append(f"tests/support: the machine vm was given {given}")
+    return problems
+
+
 def check(_root=None):
     problems = []
     with tempfile.TemporaryDirectory(prefix="coracle-report-") as name:
@@ -55,4 +81,5 @@ def check(_root=None):
                     problems.append(f"tests/support: {script!r}: {expected} expected, {found} found")
         if suites.choose_tests(json.dumps([{"suite": ["coracle:lint"]}]), "unit"):
             problems.append("tests/support: a test of another suite was chosen")
+        problems += check_machines(folder)
     return problems
