@@ -238,10 +238,12 @@ class Uml(Booted):
 
     def _argv(self):
         kernel = self.base / "uml"
-        # Its memory is a file that must be executable. Its own libc is beside it, hence the chroot.
+        (self.state / "memory").mkdir()
+        # Its memory is a file that can be executed. Its own libc is beside it, hence the chroot.
         script = """set -e
             mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; mount --bind "$2" "$1/run"
-            shift 2; cd /; TMPDIR=/dev/shm exec chroot "$@" """
+            mount -t tmpfs -o size=3G tmpfs "$1/run/memory"
+            shift 2; cd /; TMPDIR=/run/memory exec chroot "$@" """
         return ["sh", "-c", script, "sh", kernel, self.state, kernel, "/usr/bin/linux.uml",
                 "mem=2G", "uml_dir=/run", "umid=uml", "ubd0=/run/changes,/disk/root.img",
                 "ubd1=/run/copy.tar", "ubd2=/run/results.tar", "root=/dev/ubda", "rw",
