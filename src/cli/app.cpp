@@ -23,6 +23,10 @@ const std::vector<Command>& commands() {
         {"state", "print a container's state", run_state},
         {"wait", "wait until a container has stopped", run_wait},
         {"kill", "send a signal to a container", run_kill},
+        {"pause", "stop all processes of a container", run_pause},
+        {"resume", "let them run again", run_resume},
+        {"ps", "list the processes of a container", run_ps},
+        {"update", "change the limits of a container", run_update},
         {"delete", "delete a container", run_delete},
         {"list", "list the containers", run_list},
         {"spec", "write a template configuration", run_spec},
@@ -35,8 +39,7 @@ namespace {
 
 /// Verbs of other runtimes that this build does not have. Their --help fails too: podman and CRI-O
 /// probe for `checkpoint` that way.
-constexpr std::array<const char*, 8> missing_verbs{"checkpoint", "events", "pause",  "ps",
-                                                   "restore",    "resume", "update", "mounts"};
+constexpr std::array<const char*, 4> missing_verbs{"checkpoint", "events", "restore", "mounts"};
 
 struct Globals {
     container::Context context;
@@ -44,7 +47,7 @@ struct Globals {
     std::string log_format = "text";
     std::string log_level;
     std::string rootless;
-    std::string cgroup_manager;
+    bool systemd_cgroup = false;
     bool debug = false;
     bool version = false;
 };
@@ -61,11 +64,13 @@ void add_globals(CLI::App& app, Globals& globals) {
     app.add_flag("--debug", globals.debug, "the same as --log-level debug");
     app.add_flag("--strict", globals.context.strict,
                  "what this host or privilege cannot give is an error, not a degradation");
-    app.add_flag("--systemd-cgroup,-s", globals.context.systemd_cgroup,
-                 "accepted; this build does not make cgroups yet");
-    app.add_option("--cgroup-manager", globals.cgroup_manager, "cgroupfs, systemd or disabled")
+    app.add_flag("--systemd-cgroup,-s", globals.systemd_cgroup,
+                 "make the cgroup by systemd: --cgroup-manager=systemd");
+    app.add_option("--cgroup-manager", globals.context.cgroup_manager,
+                   "cgroupfs, systemd or disabled")
         ->check(CLI::IsMember({"cgroupfs", "systemd", "disabled"}));
-    app.add_option("--rootless", globals.rootless, "accepted for callers of other runtimes")
+    app.add_option("--rootless", globals.rootless,
+                   "true: limits that are refused are reported and do not stop the container")
         ->check(CLI::IsMember({"true", "false", "auto"}));
     app.add_flag("-v,-V,--version", globals.version, "print the release and what is built in");
 }
@@ -151,7 +156,10 @@ int run_app(int argc, char** argv) {
         if (!rest) {
             return 0;
         }
-        globals.context.cgroup_disabled = globals.cgroup_manager == "disabled";
+        if (globals.systemd_cgroup && globals.context.cgroup_manager.empty()) {
+            globals.context.cgroup_manager = "systemd";
+        }
+        globals.context.lenient_cgroup = globals.rootless == "true";
         open_log({globals.log, globals.log_format,
                   globals.debug ? std::string("debug") : globals.log_level});
         command = &find_command(rest->front());

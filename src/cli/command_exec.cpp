@@ -13,9 +13,7 @@ namespace {
 /// What has another form in ExecOptions.
 struct Typed {
     std::string user;
-    std::string cgroup;
     bool tty = false;
-    bool ignore_paused = false;
     bool no_subreaper = false;
 };
 
@@ -64,10 +62,11 @@ void add_exec_options(CLI::App& app, container::ExecOptions& options, Typed& typ
     app.add_option("--preserve-fds", options.preserve_fds, "pass fds 3 to 3 + N - 1 to the process")
         ->type_name("N")
         ->check(CLI::Range(0, 1024));
-    app.add_option("--cgroup", typed.cgroup, "run it in a sub-cgroup; not supported yet")
+    app.add_option("--cgroup", options.cgroup,
+                   "the cgroup to run it in, below the container's; / is that itself")
         ->type_name("PATH");
-    app.add_flag("--ignore-paused", typed.ignore_paused,
-                 "accepted; this build does not pause containers yet");
+    app.add_flag("--ignore-paused", options.ignore_paused,
+                 "start it in a paused container, where it runs once that is resumed");
     app.add_flag("--no-subreaper", typed.no_subreaper, "accepted for callers of other runtimes");
     // The first word that is no option ends the options: what follows is the program's.
     app.prefix_command();
@@ -117,10 +116,6 @@ int run_exec(const container::Context& context, std::vector<std::string> argumen
     }
     if (app.count("--user") > 0) {
         parse_user(typed.user, options);
-    }
-    if (!typed.cgroup.empty()) {
-        throw_error(ErrorKind::unsupported,
-                    "exec: --cgroup is not supported yet: this build does not make cgroups");
     }
     return container::exec(context, options);
 }

@@ -32,6 +32,10 @@ int run_state(const container::Context& context, std::vector<std::string> argume
 int run_wait(const container::Context& context, std::vector<std::string> arguments);
 int run_kill(const container::Context& context, std::vector<std::string> arguments);
 int run_delete(const container::Context& context, std::vector<std::string> arguments);
+int run_pause(const container::Context& context, std::vector<std::string> arguments);
+int run_resume(const container::Context& context, std::vector<std::string> arguments);
+int run_ps(const container::Context& context, std::vector<std::string> arguments);
+int run_update(const container::Context& context, std::vector<std::string> arguments);
 int run_list(const container::Context& context, std::vector<std::string> arguments);
 int run_spec(const container::Context& context, std::vector<std::string> arguments);
 int run_features(const container::Context& context, std::vector<std::string> arguments);

@@ -1,5 +1,6 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/host/cgroup_facts.h"
 #include "coracle/host/detect.h"
 #include "coracle/host/id_ranges.h"
 #include "coracle/host/resctrl.h"
@@ -34,6 +35,13 @@ std::uint32_t listen_fds_of_environment() {
     return static_cast<std::uint32_t>(*count);
 }
 
+plan::CgroupManager cgroup_manager_of(const Context& context) {
+    return context.cgroup_manager == "systemd"    ? plan::CgroupManager::systemd
+           : context.cgroup_manager == "cgroupfs" ? plan::CgroupManager::cgroupfs
+           : context.cgroup_manager == "disabled" ? plan::CgroupManager::disabled
+                                                  : plan::CgroupManager::automatic;
+}
+
 plan::LaunchOptions make_launch_options(const Context& context, const CreateOptions& options,
                                         const Bundle& bundle, plan::GateKind gate) {
     plan::LaunchOptions launch;
@@ -46,14 +54,17 @@ plan::LaunchOptions make_launch_options(const Context& context, const CreateOpti
     launch.listen_fds = listen_fds_of_environment();
     const char* names = std::getenv("LISTEN_FDNAMES");
     launch.listen_fd_names = names != nullptr ? names : "";
-    launch.systemd_cgroup = context.systemd_cgroup;
-    launch.cgroup_disabled = context.cgroup_disabled;
+    launch.cgroup_manager = cgroup_manager_of(context);
+    launch.lenient_cgroup = context.lenient_cgroup;
     launch.strict = context.strict;
     return launch;
 }
 
-host::Facts detect_facts(const spec::Config& config, int proc_fd) {
+host::Facts detect_facts(const Context& context, const spec::Config& config, int proc_fd) {
     host::Facts facts = host::detect_facts(proc_fd);
+    if (context.cgroup_manager != "disabled") {
+        facts.cgroup = host::detect_cgroup(proc_fd, facts);
+    }
     if (plan::needs_id_ranges(config, facts)) {
         facts.id_ranges = host::detect_id_ranges(facts.euid);
     }
@@ -85,13 +96,13 @@ Decision decide(const Context& context, const CreateOptions& options, plan::Gate
     require_valid_id(options.id);
     Decision decision;
     decision.bundle = load_bundle(options.bundle, options.config);
-    decision.plan =
-        in_context([&] { return printable(decision.bundle.path) + "/" + options.config; },
-                   [&] {
-                       return plan::make_launch_plan(
-                           decision.bundle.config, detect_facts(decision.bundle.config, proc_fd),
-                           make_launch_options(context, options, decision.bundle, gate));
-                   });
+    decision.plan = in_context(
+        [&] { return printable(decision.bundle.path) + "/" + options.config; },
+        [&] {
+            return plan::make_launch_plan(
+                decision.bundle.config, detect_facts(context, decision.bundle.config, proc_fd),
+                make_launch_options(context, options, decision.bundle, gate));
+        });
     return decision;
 }
 

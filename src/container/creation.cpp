@@ -1,5 +1,6 @@
 #include "creation_private.h"
 
+#include "cgroup_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
@@ -106,6 +107,11 @@ spec::Record Creation::make_record() const {
     record.pid_file = absolute_pid_file(options_.pid_file);
     record.creator_pid = ::getpid();
     record.resctrl = resctrl_groups(decision_.plan);
+    const plan::CgroupPlan& cgroup = decision_.plan.cgroup;
+    if (cgroup.method == plan::CgroupMethod::cgroupfs) {
+        record.cgroup.emplace().path = cgroup.path;
+    }
+    record.no_cgroup = cgroup.reason;
     record.degradations = describe_degradations(decision_.plan, {});
     record.session_keyring = decision_.plan.init.new_session_keyring;
     record.annotations = decision_.bundle.config.annotations;
@@ -185,6 +191,11 @@ void Creation::bring_up() {
     record_.start_time =
         stat->start_time - static_cast<std::uint64_t>(sys::find_boot_time_offset(proc_fd_));
     record_.degradations = describe_degradations(decision_.plan, launch_->degraded());
+    cgroup::Location cgroup = launch_->cgroup();
+    record_.cgroup = cgroup.path.empty() ? std::nullopt : std::optional(make_cgroup_record(cgroup));
+    if (!record_.cgroup && record_.no_cgroup.empty()) {
+        record_.no_cgroup = "it could not be made: see degradations";
+    }
     dir_.save(record_);
     write_pid_file();
     launch_->commit();

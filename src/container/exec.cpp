@@ -1,8 +1,9 @@
 #include "coracle/launch/exec.h"
 
-#include "context_private.h"
+#include "cgroup_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/log.h"
+#include "coracle/base/text.h"
 #include "coracle/host/container_facts.h"
 #include "coracle/host/detect.h"
 #include "coracle/host/security_modules.h"
@@ -27,7 +28,8 @@ namespace coracle::container {
 
 namespace {
 
-void require_living(const Found& found, const std::string& id) {
+void require_living(const Found& found, const ExecOptions& options) {
+    const std::string& id = options.id;
     switch (found.status) {
     case Status::creating:
         throw_error(ErrorKind::wrong_state,
@@ -35,10 +37,39 @@ void require_living(const Found& found, const std::string& id) {
     case Status::stopped:
         throw_error(ErrorKind::wrong_state,
                     "cannot exec in a stopped container: container not running: " + id);
+    case Status::paused:
+        if (!options.ignore_paused) {
+            throw_error(ErrorKind::wrong_state, "cannot exec in a paused container: " + id +
+                                                    " (resume it, or give --ignore-paused)");
+        }
+        break;
     case Status::created:
     case Status::running:
         break;
     }
+}
+
+/// Puts the program where the payload is, or where --cgroup says.
+launch::PlaceInCgroup make_placement(const ExecOptions& options, const Found& found, int proc_fd) {
+    std::optional<cgroup::Location> location = find_location(found.record);
+    if (!location) {
+        if (!options.cgroup.empty()) {
+            throw_error(ErrorKind::unsupported,
+                        "exec: --cgroup: container " + options.id + " has no cgroup of its own" +
+                            (found.record.no_cgroup.empty() ? "" : ": " + found.record.no_cgroup));
+        }
+        return [](pid_t) {};
+    }
+    std::string sub = location->sub;
+    if (!options.cgroup.empty()) {
+        sub = clean_absolute(options.cgroup);
+        sub = sub == "/" ? "" : sub;
+    }
+    return [=, where = *location, init = found.record.pid,
+            named = !options.cgroup.empty()](pid_t pid) {
+        std::string fallback = named ? "" : sys::read_cgroup_path(proc_fd, std::to_string(init));
+        cgroup::place(where, sub, fallback, pid);
+    };
 }
 
 /// /proc/PID of init, which the pidfd says is not another's.
@@ -108,7 +139,7 @@ void start(launch::ExecLaunch& launch, const spec::Record& record, const ExecOpt
 int exec(const Context& context, const ExecOptions& options) {
     sys::Fd proc = sys::open_proc();
     Found found = require_container(context, options.id);
-    require_living(found, options.id);
+    require_living(found, options);
     sys::Fd directory = open_process_directory(found, proc.get());
     plan::ExecLaunchPlan plan = make_plan(context, options, found, directory.get(), proc.get());
     require_passed_fds(plan.exec.process.preserve_fds);
@@ -120,7 +151,8 @@ int exec(const Context& context, const ExecOptions& options) {
     if (!options.detach) {
         block_signals();
     }
-    launch::ExecLaunch launch(plan, proc.get(), {found.init.pidfd.get(), directory.get()});
+    launch::ExecLaunch launch(plan, proc.get(), {found.init.pidfd.get(), directory.get()},
+                              make_placement(options, found, proc.get()));
     bring_up(launch, found, options.id);
     report_degradations(plan, launch.degraded());
     sys::Fd console = launch.take_console();

@@ -1,5 +1,6 @@
 #include "hooks_private.h"
 
+#include "cgroup_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/log.h"
 #include "coracle/cgroup/resctrl.h"
@@ -44,6 +45,7 @@ void run_poststop_hooks(const spec::Record& record) {
 }
 
 void remove_with_hooks(const ContainerDir& dir, const spec::Record& record) {
+    remove_cgroup(record);
     if (!record.resctrl.empty()) {
         cgroup::remove_resctrl_groups(host::find_resctrl(sys::open_proc().get()), record.resctrl);
     }

@@ -9,8 +9,8 @@ namespace coracle::container {
 
 namespace {
 
-/// The record, if it can be had. With force, a damaged one does not keep the directory: what
-/// identifies its init is taken from it if that is still there.
+/// The record, if it can be had. With force, a damaged one does not keep the directory: its copy
+/// serves, or what is left of it.
 std::optional<spec::Record> load_record(const ContainerDir& dir, Force force) {
     try {
         return dir.load();
@@ -51,11 +51,11 @@ void remove_locked(const ContainerDir& dir, const std::string& id, Force force) 
         return;
     }
     LiveInit init = find_init(*record, sys::open_proc().get());
-    bool running = detect_status(dir, *record, init) == Status::running;
-    if (running && force == Force::no) {
-        throw_error(ErrorKind::wrong_state,
-                    "cannot delete container " + id +
-                        " that is not stopped: running (kill it first, or give --force)");
+    Status status = detect_status(dir, *record, init);
+    if (force == Force::no && (status == Status::running || status == Status::paused)) {
+        throw_error(ErrorKind::wrong_state, "cannot delete container " + id +
+                                                " that is not stopped: " + name_of(status) +
+                                                " (kill it first, or give --force)");
     }
     kill_init(init);
     remove_pid_file_temporary(record->pid_file, id);

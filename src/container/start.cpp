@@ -41,6 +41,9 @@ void start(const Context& context, const std::string& id) {
                     "cannot start container " + id + ": it is still being created");
     case Status::stopped:
         throw_error(ErrorKind::wrong_state, "cannot start a container that has stopped");
+    case Status::paused:
+        throw_error(ErrorKind::wrong_state,
+                    "cannot start a paused container: resume " + id + " first");
     case Status::running:
         throw_error(ErrorKind::wrong_state, "cannot start an already running container");
     case Status::created:

@@ -24,6 +24,7 @@ using sys::Fd;
 
 constexpr const char* record_name = "record.json";
 constexpr const char* record_temporary = ".record.json.new";
+constexpr const char* copy_name = "record.copy";
 constexpr const char* config_name = "config.json";
 constexpr const char* gate_name = "start.sock";
 constexpr const char* retired_name = "deleted.json";
@@ -292,6 +293,12 @@ void ContainerDir::retire() const {
 
 std::optional<spec::Record> ContainerDir::salvage() const {
     try {
+        if (std::optional<spec::Record> copy = load(copy_name)) {
+            return copy;
+        }
+    } catch (const Error&) { // catch: damaged too
+    }
+    try {
         std::optional<std::string> text = read_own_file(fd_.get(), record_name);
         return text ? spec::salvage_record(*text) : std::nullopt;
     } catch (const Error&) { // catch: not even a file of ours
@@ -302,8 +309,11 @@ std::optional<spec::Record> ContainerDir::salvage() const {
 void ContainerDir::save(const spec::Record& record) const {
     in_context([&] { return "state of container " + id_ + " in " + place_of(root_.get()); },
                [&] {
-                   sys::replace_file(fd_.get(), record_name, record_temporary,
-                                     spec::write_record(record), 0600);
+                   std::string text = spec::write_record(record);
+                   sys::replace_file(fd_.get(), record_name, record_temporary, text, 0600);
+                   if (record.pid != 0) { // there is something that must not be lost
+                       sys::replace_file(fd_.get(), copy_name, record_temporary, text, 0600);
+                   }
                });
 }
 
@@ -353,7 +363,8 @@ void ContainerDir::open_gate(const launch::WaitingInit& init, launch::Stage& fai
 
 void ContainerDir::remove() const {
     // First by name: that needs no further fd, and RLIMIT_NOFILE may be why it is deleted.
-    for (const char* name : {record_temporary, gate_name, config_name, record_name, retired_name}) {
+    for (const char* name :
+         {record_temporary, gate_name, config_name, copy_name, record_name, retired_name}) {
         (void)sys::try_unlink(fd_.get(), name, 0);
     }
     if (sys::try_unlink(root_.get(), id_, AT_REMOVEDIR) == 0) {

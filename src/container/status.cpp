@@ -1,5 +1,6 @@
 #include "coracle/container/status.h"
 
+#include "cgroup_private.h"
 #include "coracle/base/error.h"
 #include "coracle/container/state_dir.h"
 #include "coracle/sys/process.h"
@@ -17,6 +18,8 @@ const char* name_of(Status status) noexcept {
         return "created";
     case Status::running:
         return "running";
+    case Status::paused:
+        return "paused";
     case Status::stopped:
         break;
     }
@@ -30,7 +33,14 @@ Status status_of(const spec::Record& record, const ProcessView& view) noexcept {
     if (!view.is_init) {
         return Status::stopped;
     }
+    if (view.frozen) {
+        return Status::paused;
+    }
     return view.gate_waiting ? Status::created : Status::running;
+}
+
+bool is_alive(Status status) noexcept {
+    return status == Status::created || status == Status::running || status == Status::paused;
 }
 
 namespace {
@@ -79,6 +89,7 @@ Status detect_status(const ContainerDir& dir, const spec::Record& record, const 
     }
     if (view.is_init) {
         view.gate_waiting = dir.is_gate_waiting();
+        view.frozen = is_paused(record);
     }
     return status_of(record, view);
 }

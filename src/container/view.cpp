@@ -29,13 +29,16 @@ spec::ContainerView make_view(const spec::Record& record, Status status) {
     spec::ContainerView view;
     view.oci_version = record.oci_version;
     view.id = record.id;
-    view.pid = status == Status::created || status == Status::running ? record.pid : 0;
+    view.pid = is_alive(status) ? record.pid : 0;
     view.status = name_of(status);
     view.bundle = record.bundle;
     view.rootfs = record.rootfs;
     view.created = record.created;
     view.annotations = record.annotations;
     view.degradations = record.degradations;
+    view.cgroup = record.cgroup              ? record.cgroup->path + record.cgroup->sub
+                  : record.no_cgroup.empty() ? ""
+                                             : "none: " + record.no_cgroup;
     return view;
 }
 

@@ -16,6 +16,7 @@ using sys::Fd;
 struct ExecLaunch::State {
     const plan::ExecLaunchPlan& plan;
     ExecTarget target;
+    PlaceInCgroup place;
     ParentSide side;
     Child joiner;
     Child executor;
@@ -23,8 +24,8 @@ struct ExecLaunch::State {
     Fd console;
     std::vector<plan::Degradation> degraded;
 
-    State(const plan::ExecLaunchPlan& launch_plan, int proc_fd, ExecTarget whom)
-        : plan(launch_plan), target(whom), side{proc_fd, "exec"} {}
+    State(const plan::ExecLaunchPlan& launch_plan, int proc_fd, ExecTarget whom, PlaceInCgroup put)
+        : plan(launch_plan), target(whom), place(std::move(put)), side{proc_fd, "exec"} {}
 
     void start_joiner();
     void send_plan();
@@ -77,6 +78,7 @@ void ExecLaunch::State::adopt_executor() {
     if (status != 0) {
         throw_ended({}, status, "joiner");
     }
+    place(executor.pid); // while it has the caller's uid still
     // Nothing of the executor may overtake InitStarted, so it waits for this.
     side.channel.send_cgroup_ready();
     if (plan.seccomp) {
@@ -84,8 +86,9 @@ void ExecLaunch::State::adopt_executor() {
     }
 }
 
-ExecLaunch::ExecLaunch(const plan::ExecLaunchPlan& plan, int proc_fd, ExecTarget target)
-    : state_(std::make_unique<State>(plan, proc_fd, target)) {}
+ExecLaunch::ExecLaunch(const plan::ExecLaunchPlan& plan, int proc_fd, ExecTarget target,
+                       PlaceInCgroup place)
+    : state_(std::make_unique<State>(plan, proc_fd, target, std::move(place))) {}
 
 ExecLaunch::~ExecLaunch() {
     state_->side.channel.close();

@@ -32,16 +32,20 @@ struct Launch::State {
     Child init;
     NetDevices net_devices;
     cgroup::Resctrl resctrl;
+    cgroup::Placement placement;
+    cgroup::Placement::Born born = cgroup::Placement::Born::elsewhere;
     bool committed = false;
     Fd console;
     std::vector<plan::Degradation> degraded;
 
     State(const plan::LaunchPlan& launch_plan, int proc, int listener, DescribeState describe)
         : plan(launch_plan), proc_fd(proc), gate(listener),
-          describe_state(std::move(describe)), side{proc, "init"} {}
+          describe_state(std::move(describe)), side{proc, "init"},
+          placement(launch_plan.cgroup, proc) {}
 
     void clone_intermediate(const std::vector<OpenNamespace>& joined, int private_copy);
     void map_ids();
+    void finish_cgroup();
     void let_init_go_on();
     void send_hook_states();
     void run_create_hooks();
@@ -52,18 +56,31 @@ void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined,
     auto [parent_end, child_end] = sys::make_packet_pair();
     side.channel = ParentEnd(std::move(parent_end));
     ChildEnd child_channel(std::move(child_end));
-    pid_t pid = sys::clone_process();
-    if (pid == 0) {
+    sys::Clone clone;
+    if (placement.birth_fd() >= 0) {
+        clone = sys::clone_process_into(placement.birth_fd());
+    } else {
+        clone.pid = sys::clone_process();
+    }
+    if (clone.pid == 0) {
         // Only its own end: a copy of ours would keep it from seeing that the parent is gone.
         side.channel.close();
         run_intermediate({plan, joined, proc_fd, private_copy}, child_channel);
     }
     child_channel.close();
-    intermediate.adopt(pid);
+    if (clone.is_in_cgroup) {
+        born = cgroup::Placement::Born::inside;
+    }
+    intermediate.adopt(clone.pid);
 }
 
 void Launch::State::map_ids() {
     (void)side.require<NeedIdMap>(intermediate, "intermediate");
+    if (plan.cgroup.scope_start == plan::ScopeStart::with_intermediate) {
+        placement.begin(intermediate.pid, born); // it still has the caller's uid
+        placement.finish();
+        born = cgroup::Placement::Born::inside; // so init will be
+    }
     in_context(
         [&] {
             side.failed_stage = Stage::id_map;
@@ -74,14 +91,33 @@ void Launch::State::map_ids() {
     side.channel.send_id_map_done();
 }
 
+/// Where it fails since init has failed, init's own words tell why.
+void Launch::State::finish_cgroup() {
+    try {
+        if (plan.cgroup.scope_start == plan::ScopeStart::with_init) {
+            placement.finish();
+        }
+        placement.settle(init.pid);
+    } catch (const Error&) { // catch: prefers the cause, rethrows
+        if (sys::wait_for_exit(init.pidfd.get(), std::chrono::milliseconds(0))) {
+            (void)side.receive(init, "init");
+        }
+        throw;
+    }
+}
+
 /// Init cannot become ready before CgroupReady, so that its Ready never overtakes the
 /// intermediate's InitStarted.
 void Launch::State::let_init_go_on() {
+    if (plan.cgroup.scope_start == plan::ScopeStart::with_init) {
+        placement.begin(init.pid, born);
+    }
     if (plan.resctrl) {
         resctrl.apply(*plan.resctrl, init.pid);
     }
     net_devices.move(plan.net_devices, proc_fd, init.pid);
     std::vector<Fd> sources = open_mount_sources(plan, proc_fd, init.pid); // while init waits
+    finish_cgroup();
     side.channel.send_cgroup_ready();
     send_hook_states();
     if (plan.init.rootfs.sources_given) {
@@ -136,13 +172,14 @@ Launch::~Launch() {
     state_->side.channel.close();
     state_->intermediate.kill_and_reap();
     if (!state_->committed) {
-        state_->init.kill_and_reap();
+        state_->init.kill_and_reap(); // before the placement removes its cgroup
     }
 }
 
 void Launch::bring_up() {
     State& state = *state_;
     std::vector<OpenNamespace> joined = open_namespaces(state.plan, state.proc_fd);
+    state.placement.prepare();
     PrivateCopy private_copy;
     state.clone_intermediate(joined, private_copy.fd());
     state.map_ids();
@@ -158,6 +195,8 @@ void Launch::bring_up() {
     }
     state.side.patience = patience_with(state.plan.init.create_container_hooks, step_deadline);
     state.degraded = state.side.await_ready(state.init, state.console);
+    const std::vector<plan::Degradation>& lacking = state.placement.degraded();
+    state.degraded.insert(state.degraded.end(), lacking.begin(), lacking.end());
 }
 
 Stage Launch::failed_stage() const noexcept {
@@ -176,6 +215,10 @@ const std::vector<plan::Degradation>& Launch::degraded() const noexcept {
     return state_->degraded;
 }
 
+cgroup::Location Launch::cgroup() const {
+    return state_->placement.location();
+}
+
 sys::Fd Launch::take_console() noexcept {
     return std::move(state_->console);
 }
@@ -184,6 +227,7 @@ void Launch::commit() {
     state_->side.channel.send_committed();
     state_->net_devices.keep();
     state_->resctrl.keep();
+    state_->placement.keep();
     state_->committed = true;
 }
 

@@ -126,7 +126,7 @@ void describe_identity(const LaunchPlan& plan, std::string& out) {
     if (plan.resctrl) {
         describe_resctrl(*plan.resctrl, out);
     }
-    out += fmt::format("cgroup: none ({})\n", plan.cgroup.reason);
+    describe_cgroup(plan.cgroup, out);
 }
 
 std::string describe_filesystem(const NewFilesystem& filesystem) {

@@ -11,6 +11,7 @@ namespace coracle::plan {
 [[nodiscard]] std::string quote(const std::string& text);
 /// Nothing without hooks.
 [[nodiscard]] std::string describe_hooks(const LaunchPlan& plan);
+void describe_cgroup(const CgroupPlan& cgroup, std::string& out);
 void describe_process(const ProcessPlan& process, std::string& out);
 
 } // namespace coracle::plan

@@ -48,7 +48,6 @@ ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& fac
     LaunchOptions launch_options;
     launch_options.preserve_fds = options.preserve_fds;
     Inputs inputs{config, config.linux_ ? *config.linux_ : no_linux, facts, launch_options};
-    require_supported(inputs);
 
     LaunchPlan of_container = make_container_plan(container);
     ExecLaunchPlan plan;

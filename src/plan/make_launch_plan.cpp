@@ -14,30 +14,8 @@ void degrade_if(bool present, const char* what, const char* why, LaunchPlan& pla
     }
 }
 
-void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
-    plan.cgroup.reason = inputs.options.cgroup_disabled ? "--cgroup-manager=disabled"
-                                                        : "this build does not make cgroups yet";
-    degrade_if(!inputs.options.cgroup_disabled && !inputs.linux_.cgroups_path.empty(),
-               "/linux/cgroupsPath",
-               "the container stays in the caller's cgroup: this build does not make "
-               "cgroups yet",
-               plan);
-    degrade_if(inputs.linux_.resources && !inputs.linux_.resources->devices.empty(),
-               "/linux/resources/devices",
-               "no device rules without a cgroup: a device node that is present is "
-               "usable as its mode says",
-               plan);
-}
-
 void plan_annotations(const Inputs& inputs, LaunchPlan& plan) {
     const std::map<std::string, std::string>& annotations = inputs.config.annotations;
-    for (std::string_view name :
-         {spec::cgroup_subgroup_annotation, spec::delegate_cgroup_annotation}) {
-        degrade_if(annotations.count(std::string(name)) != 0,
-                   ("/annotations/" + std::string(name)).c_str(),
-                   "no cgroup below the container's own: this build does not make cgroups yet",
-                   plan);
-    }
     auto receiver = annotations.find(std::string(spec::pidfd_receiver_annotation));
     if (receiver == annotations.end()) {
         return;
@@ -66,7 +44,8 @@ InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
     init.new_cgroup_namespace = has_new(plan.namespaces, NamespaceKind::cgroup);
     init.loopback_up = has_new(plan.namespaces, NamespaceKind::network);
     init.own_pid_namespace = has_new(plan.namespaces, NamespaceKind::pid);
-    degrade_if(!init.own_pid_namespace, "/linux/namespaces",
+    degrade_if(!init.own_pid_namespace && plan.cgroup.method == CgroupMethod::none,
+               "/linux/namespaces",
                "without a pid namespace of its own or a cgroup, kill and delete reach "
                "the container's first process only",
                plan);
@@ -93,7 +72,6 @@ LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts
                             const LaunchOptions& options) {
     static const spec::Linux no_linux;
     Inputs inputs{config, config.linux_ ? *config.linux_ : no_linux, facts, options};
-    require_supported(inputs);
 
     LaunchPlan plan;
     plan.id = options.id;

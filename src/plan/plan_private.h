@@ -16,9 +16,6 @@ struct Inputs {
     const LaunchOptions& options;
 };
 
-/// Throws unsupported for a field that this build cannot honour, naming its JSON pointer.
-void require_supported(const Inputs& inputs);
-
 [[nodiscard]] std::vector<NamespacePlan> make_namespaces(const Inputs& inputs);
 [[nodiscard]] bool has_new(const std::vector<NamespacePlan>& namespaces, NamespaceKind kind);
 
@@ -27,6 +24,8 @@ void require_supported(const Inputs& inputs);
 
 [[nodiscard]] std::vector<NetDevicePlan> make_net_devices(const Inputs& inputs);
 [[nodiscard]] std::optional<ResctrlPlan> make_resctrl(const Inputs& inputs);
+/// After id map and namespaces. Throws: unsupported where a limit cannot be had.
+void plan_cgroup(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] UserNamespace choose_user_namespace(const std::vector<NamespacePlan>& namespaces);
 [[nodiscard]] IdMapPlan make_id_map(const Inputs& inputs, LaunchPlan& plan);
 [[nodiscard]] std::vector<IdMapping> make_id_mappings(const std::vector<spec::IdMapping>& mappings);

@@ -62,14 +62,43 @@ std::string parse_optional_absolute(const View& view) {
     return view.as_string().empty() ? std::string() : parse_absolute(view);
 }
 
-std::string parse_cgroup(const View& view) {
+/// "/a/b", or "" where `empty` is allowed.
+enum class Empty { allowed, refused };
+std::string parse_cgroup_path(const View& view, Empty empty) {
     std::string path = view.as_string();
-    for (const std::string_view part : split(path, '/')) {
-        if (part == "..") {
-            view.fail("must not contain \"..\"");
-        }
+    if (path.empty() && empty == Empty::allowed) {
+        return path;
+    }
+    const bool valid = path.size() > 1 && clean_absolute(path) == path;
+    if (!valid) {
+        view.fail("must be the path of a cgroup below the root");
     }
     return path;
+}
+
+CgroupRecord parse_cgroup(const View& view) {
+    CgroupRecord cgroup;
+    view.for_each_member([&](std::string_view key, const View& value) {
+        if (key == "path") {
+            cgroup.path = parse_cgroup_path(value, Empty::refused);
+        } else if (key == "id") {
+            cgroup.id = value.as_uint64();
+        } else if (key == "sub") {
+            cgroup.sub = parse_cgroup_path(value, Empty::allowed);
+        } else if (key == "scope") {
+            cgroup.scope = value.as_string();
+        } else if (key == "system") {
+            cgroup.system = value.as_bool();
+        } else if (key == "busPath") {
+            cgroup.bus_path = parse_absolute(value);
+        }
+    });
+    view.require_member("path");
+    if (!cgroup.scope.empty() && (!cgroup.path.ends_with("/" + cgroup.scope) ||
+                                  !cgroup.scope.ends_with(".scope") || cgroup.bus_path.empty())) {
+        view.fail("has a unit that is not that of the cgroup");
+    }
+    return cgroup;
 }
 
 /// Directories below resctrl's mount point.
@@ -114,6 +143,19 @@ void write_hooks(json::Writer& writer, const char* kind, const std::vector<Hook>
     writer.end_array();
 }
 
+void write_cgroup(json::Writer& writer, const CgroupRecord& cgroup) {
+    writer.key("cgroup").begin_object();
+    writer.key("path").string(cgroup.path);
+    writer.key("id").unsigned_integer(cgroup.id);
+    writer.key("sub").string(cgroup.sub);
+    if (!cgroup.scope.empty()) {
+        writer.key("scope").string(cgroup.scope);
+        writer.key("system").boolean(cgroup.system);
+        writer.key("busPath").string(cgroup.bus_path);
+    }
+    writer.end_object();
+}
+
 ListenerRecord parse_listener(const View& view) {
     ListenerRecord listener;
     view.for_each_member([&](std::string_view key, const View& value) {
@@ -147,10 +189,10 @@ void parse_process_member(Record& record, std::string_view key, const View& valu
         record.start_time = value.as_uint64();
     } else if (key == "cgroup") {
         record.cgroup = parse_cgroup(value);
+    } else if (key == "noCgroup") {
+        record.no_cgroup = value.as_string();
     } else if (key == "resctrl") {
         record.resctrl = parse_resctrl(value);
-    } else if (key == "systemdCgroup") {
-        record.systemd_cgroup = value.as_bool();
     } else if (key == "sessionKeyring") {
         record.session_keyring = value.as_bool();
     }
@@ -209,9 +251,13 @@ std::string write_record(const Record& record) {
     writer.key("creatorStartTime").unsigned_integer(record.creator_start_time);
     writer.key("pid").integer(record.pid);
     writer.key("startTime").unsigned_integer(record.start_time);
-    writer.key("cgroup").string(record.cgroup);
-    writer.key("systemdCgroup").boolean(record.systemd_cgroup);
     writer.key("sessionKeyring").boolean(record.session_keyring);
+    if (record.cgroup) {
+        write_cgroup(writer, *record.cgroup);
+    }
+    if (!record.no_cgroup.empty()) {
+        writer.key("noCgroup").string(record.no_cgroup);
+    }
     if (!record.resctrl.empty()) {
         writer.key("resctrl").strings(record.resctrl);
     }

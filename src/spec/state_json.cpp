@@ -19,6 +19,15 @@ void write_view(json::Writer& writer, const ContainerView& view) {
         writer.key("annotations").string_map(view.annotations);
     }
     writer.key("owner").string(view.owner);
+    if (!view.cgroup.empty()) {
+        writer.key("cgroup").string(view.cgroup);
+    }
+    if (view.oom_kills) {
+        writer.key("oomKills").unsigned_integer(*view.oom_kills);
+    }
+    if (view.refused_forks) {
+        writer.key("refusedForks").unsigned_integer(*view.refused_forks);
+    }
     if (!view.degradations.empty()) {
         writer.key("degradations").strings(view.degradations);
     }

@@ -4,6 +4,7 @@
 #include "coracle/base/number_list.h"
 #include "coracle/base/text.h"
 #include "coracle/spec/process_names.h"
+#include "coracle/spec/validate.h"
 
 #include <algorithm>
 
@@ -86,26 +87,6 @@ void validate_devices(const std::vector<Device>& devices) {
         }
         if (device.uid == no_id || device.gid == no_id) {
             refuse(pointer, "has the id 4294967295, which the kernel reads as \"leave unchanged\"");
-        }
-    }
-}
-
-/// Source: runtime-spec config-linux.md#allowed-device-list.
-void validate_device_rules(const std::vector<DeviceCgroupRule>& rules) {
-    for (std::size_t i = 0; i < rules.size(); ++i) {
-        const DeviceCgroupRule& rule = rules[i];
-        const std::string pointer = element("/linux/resources/devices", i);
-        if (!rule.type.empty()) {
-            require_word(pointer + "/type", rule.type, {"a", "c", "b", "u", "p"});
-        }
-        if (rule.access.find_first_not_of("rwm") != std::string::npos) {
-            refuse(pointer + "/access", quote(rule.access) + " has letters other than r, w and m");
-        }
-        if (rule.major && *rule.major < -1) {
-            refuse(pointer + "/major", "must be -1 (any) or a device number");
-        }
-        if (rule.minor && *rule.minor < -1) {
-            refuse(pointer + "/minor", "must be -1 (any) or a device number");
         }
     }
 }
@@ -258,7 +239,7 @@ void validate_linux(const Linux& linux_section) {
     validate_devices(linux_section.devices);
     validate_cgroups_path(linux_section.cgroups_path);
     if (linux_section.resources) {
-        validate_device_rules(linux_section.resources->devices);
+        validate_resources(*linux_section.resources);
     }
     validate_sysctls(linux_section.sysctl);
     if (linux_section.seccomp) {

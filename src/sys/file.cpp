@@ -247,6 +247,21 @@ std::string current_directory() {
     return buffer.data();
 }
 
+bool may_write(const std::string& path) noexcept {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        return false;
+    }
+    int search = S_ISDIR(status.st_mode) ? X_OK : 0;
+    return ::faccessat(AT_FDCWD, path.c_str(), W_OK | search, AT_EACCESS) == 0;
+}
+
+int try_change_owner(int dir_fd, const std::string& name, std::uint32_t uid) noexcept {
+    constexpr gid_t unchanged = static_cast<gid_t>(-1);
+    int flags = AT_SYMLINK_NOFOLLOW | (name.empty() ? AT_EMPTY_PATH : 0);
+    return ::fchownat(dir_fd, name.c_str(), uid, unchanged, flags) == 0 ? 0 : errno;
+}
+
 void try_give_to(int fd, std::uint32_t uid) noexcept {
     if (::fchown(fd, uid, static_cast<gid_t>(-1)) != 0) {
         return; // EPERM, EROFS, EINVAL: it keeps its owner

@@ -26,6 +26,21 @@ Fd open_proc() {
     return proc;
 }
 
+std::string parse_cgroup_path(const std::string& text) {
+    for (std::string_view line : split(text, '\n')) {
+        if (line.starts_with("0::/")) {
+            return std::string(line.substr(3));
+        }
+    }
+    return "/";
+}
+
+std::string read_cgroup_path(int proc_fd, const std::string& process) {
+    constexpr std::size_t limit = std::size_t{1} << 20;
+    Fd file = open_at(proc_fd, process + "/cgroup", O_RDONLY);
+    return parse_cgroup_path(read_all(file.get(), limit, "/proc/" + process + "/cgroup"));
+}
+
 std::string proc_path(pid_t pid, const char* name) {
     return std::to_string(pid) + "/" + name;
 }

@@ -111,25 +111,43 @@ int try_reach_at(int dir_fd, const std::string& name) {
                : ENAMETOOLONG;
 }
 
-Fd connect_stream(const std::string& path) {
+namespace {
+
+/// `directory` gets what the address goes through, and must stay open until it has been used.
+struct sockaddr_un address_of(const std::string& path, Fd& directory) {
     struct sockaddr_un address {};
     address.sun_family = AF_UNIX;
-    Fd directory; // stays open until the address has been used
     if (path.size() < sizeof address.sun_path) {
         std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
-    } else {
-        std::size_t slash = path.rfind('/');
-        directory = open_at(AT_FDCWD, path.substr(0, slash + 1), O_PATH | O_DIRECTORY);
-        if (!make_address(directory.get(), path.substr(slash + 1), address)) {
-            throw_system(ENAMETOOLONG, "connect to " + printable(path));
-        }
+        return address;
     }
+    std::size_t slash = path.rfind('/');
+    directory = open_at(AT_FDCWD, path.substr(0, slash + 1), O_PATH | O_DIRECTORY);
+    if (!make_address(directory.get(), path.substr(slash + 1), address)) {
+        throw_system(ENAMETOOLONG, "connect to " + printable(path));
+    }
+    return address;
+}
+
+} // namespace
+
+Fd connect_stream(const std::string& path) {
+    Fd directory;
+    struct sockaddr_un address = address_of(path, directory);
     Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     int errnum = socket ? try_connect(socket.get(), address) : errno;
     if (errnum != 0) {
         throw_system(errnum, "connect to " + printable(path));
     }
     return socket;
+}
+
+int try_reach_stream(const std::string& path) {
+    Fd directory;
+    struct sockaddr_un address = address_of(path, directory);
+    Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    int errnum = socket ? try_connect(socket.get(), address) : errno;
+    return errnum == EAGAIN ? 0 : errnum; // the queue of one who listens is full
 }
 
 Fd accept_connection(int listener) {

@@ -27,10 +27,10 @@ struct Machine {
 };
 
 std::vector<Machine> machines() {
-    return {{"rootful", rootful()},
+    return {{"rootful", with_systemd(rootful())},
             {"rootless_bare", rootless_bare()},
-            {"rootless_subid", rootless_subid()},
-            {"root_in_userns", root_in_userns()}};
+            {"rootless_subid", with_systemd(rootless_subid())},
+            {"root_in_userns", with_cgroupfs(root_in_userns())}};
 }
 
 std::string read_file(const std::string& path) {
@@ -181,6 +181,12 @@ TEST_CASE("golden: what of the host becomes the container's", "[golden]") {
 TEST_CASE("golden: scheduling and memory", "[golden]") {
     check_machines("attributes", [](const host::Facts&) {
         return file_config(std::string(golden_directory) + "/configs/attributes.json");
+    });
+}
+
+TEST_CASE("golden: every limit", "[golden]") {
+    check_machines("limits", [](const host::Facts&) {
+        return file_config(std::string(golden_directory) + "/configs/limits.json");
     });
 }
 

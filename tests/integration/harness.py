@@ -251,11 +251,12 @@ class Box:
     def facts(self, edit=None, **kw):
         return Facts(self.output("facts", edit=edit, **kw))
 
-    def create(self, *args, edit=None, bundle=None, options=(), **kw):
+    def create(self, *args, edit=None, bundle=None, options=(), before=(), **kw):
+        """`options` of create, and `before` it those of all verbs."""
         bundle = bundle or self.bundle(*args, edit=edit)
         container = Container(self, self.new_id(), bundle)
         container.created = self.must("create", *options, "--pid-file", container.pid_file,
-                                      "--bundle", bundle.path, container.id, **kw)
+                                      "--bundle", bundle.path, container.id, options=before, **kw)
         container.pid = int(open(container.pid_file, encoding="ascii").read())
         return container
 

@@ -88,11 +88,13 @@ def test_unknown_system_calls_are_passed_over_unless_the_annotation_says_so(box)
 
 
 @pytest.mark.parametrize("name", ["run.oci.systemd.subgroup", "run.oci.delegate-cgroup"])
-def test_a_sub_cgroup_is_a_degradation_until_there_are_cgroups(box, name):
-    container = box.create("pause", edit=annotate(**{name: "payload"}))
+def test_a_sub_cgroup_without_a_cgroup_is_a_degradation(box, name):
+    container = box.create("pause", edit=annotate(**{name: "payload"}),
+                           before=("--cgroup-manager=disabled",))
     assert any(f"/annotations/{name}" in text for text in box.state(container.id)["degradations"])
     made = box.bundle("pause", edit=annotate(**{name: "payload"}))
-    box.fails("create", "--bundle", made.path, box.new_id(), options=("--strict",), says=name)
+    box.fails("create", "--bundle", made.path, box.new_id(), says=name,
+              options=("--strict", "--cgroup-manager=disabled"))
 
 
 def test_other_annotations_are_only_kept(box):

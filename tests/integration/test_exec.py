@@ -400,7 +400,7 @@ def test_an_unwritable_pid_file_ends_the_program(box):
     (["exec", "--process", "/dev/null", "ID"], ""),
     (["exec", "--cwd", "relative", "ID", "/bin/guest"], "absolute"),
     (["exec", "--cwd", "/no/such", "ID", "/bin/guest"], "no such file or directory"),
-    (["exec", "--cgroup", "/x", "ID", "/bin/guest"], "not supported"),
+    (["exec", "--cgroup", "/no-such", "ID", "/bin/guest"], "cgroup"),
     (["exec", "--console-socket", "/no/such", "ID", "/bin/guest"], ""),
     (["exec", "-d", "-t", "ID", "/bin/guest"], "--console-socket"),
 ])

@@ -14,8 +14,8 @@ namespace coracle::container {
 struct Context {
     std::string root; ///< --root; empty: the default
     bool strict = false;
-    bool systemd_cgroup = false;
-    bool cgroup_disabled = false;
+    std::string cgroup_manager;  ///< "cgroupfs", "systemd" or "disabled"; empty: as it fits
+    bool lenient_cgroup = false; ///< what a cgroup refuses is a degradation: --rootless=true
 };
 
 struct CreateOptions {
@@ -70,6 +70,8 @@ struct ExecOptions {
     std::string console_socket; ///< empty: none
     std::string pidfd_socket;   ///< empty: none
     std::uint32_t preserve_fds = 0;
+    std::string cgroup; ///< below the container's: "/" is that itself; empty: that of the payload
+    bool ignore_paused = false;
 };
 /// Runs one more process in a created or running container. In the foreground waits for its end
 /// and forwards signals; returns the exit code: of the program, 128 + its signal, or 0 when
@@ -98,6 +100,25 @@ enum class Force { no, yes };
 /// The container is gone: its process, its state directory. Without force only a stopped or
 /// created one. With force an unknown id is no error.
 void remove(const Context& context, const std::string& id, Force force);
+
+/// Every process of the container is stopped, or runs again. Throws: not_found; wrong_state if it
+/// does not live, or is not paused; unsupported if it has no cgroup.
+void pause(const Context& context, const std::string& id);
+void resume(const Context& context, const std::string& id);
+
+/// The container's processes, as the caller's pid namespace numbers them. Throws: as pause.
+[[nodiscard]] std::vector<int> processes(const Context& context, const std::string& id);
+/// The same as ps(1) shows them, called with `arguments`; "-ef" if there are none. Throws: usage if
+/// its output has no column PID.
+[[nodiscard]] std::string process_table(const Context& context, const std::string& id,
+                                        const std::vector<std::string>& arguments);
+
+/// A linux.resources object out of the file `path`, "-" for standard input. Throws: invalid_config.
+[[nodiscard]] spec::Resources load_resources(const std::string& path);
+
+/// The limits that `resources` has are the container's from here on; the others stay, device rules
+/// always. Throws: as pause; invalid_config.
+void update(const Context& context, const std::string& id, spec::Resources resources);
 
 /// The build's features document. Works without any state root.
 [[nodiscard]] std::string features();

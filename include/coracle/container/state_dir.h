@@ -13,6 +13,7 @@
 /// in them known:
 ///     <root>/<id>/                 locked by flock(2) while it is made or deleted
 ///     <root>/<id>/record.json      written whole, by rename
+///     <root>/<id>/record.copy     the same once init runs, for a record that gets damaged
 ///     <root>/<id>/config.json      the configuration, as it was when the container was made
 ///     <root>/<id>/start.sock       the start gate
 ///     <root>/<id>/deleted.json     the record while poststop hooks run: the container is no more
@@ -74,7 +75,7 @@ class ContainerDir {
     /// Nothing if there is no record yet. Throws: invalid_config if it is not one of ours;
     /// denied if another user owns it.
     [[nodiscard]] std::optional<spec::Record> load() const;
-    /// spec::salvage_record of a record that load refuses.
+    /// What stands in for a record that load refuses: its copy, else spec::salvage_record of it.
     [[nodiscard]] std::optional<spec::Record> salvage() const;
     void save(const spec::Record& record) const;
     /// The container is no more, but for poststop hooks that are still to run: load finds nothing

@@ -9,8 +9,8 @@ namespace coracle::container {
 
 class ContainerDir;
 
-/// runtime-spec runtime.md#state. `paused` comes with cgroups.
-enum class Status { creating, created, running, stopped };
+/// runtime-spec runtime.md#state, and `paused`: created or running, and frozen by its cgroup.
+enum class Status { creating, created, running, paused, stopped };
 [[nodiscard]] const char* name_of(Status status) noexcept;
 
 /// What the machine says now about the process of a record.
@@ -18,6 +18,7 @@ struct ProcessView {
     bool is_init = false;      ///< pid, start time and boot id fit, and it has not ended
     bool gate_waiting = false; ///< somebody listens at the start gate
     bool creator_at_work = false;
+    bool frozen = false;
 };
 
 /// Pure: the status is computed, never stored.
@@ -30,7 +31,10 @@ struct LiveInit {
 /// Opens the pidfd first and compares the start time after: a reused pid is never taken for init.
 [[nodiscard]] LiveInit find_init(const spec::Record& record, int proc_fd);
 
-/// Looks at process and gate.
+/// Whether the container lives, frozen or not.
+[[nodiscard]] bool is_alive(Status status) noexcept;
+
+/// Looks at process, gate and cgroup.
 [[nodiscard]] Status detect_status(const ContainerDir& dir, const spec::Record& record,
                                    const LiveInit& init);
 

@@ -32,6 +32,23 @@ struct SecurityModules {
     bool selinux = false;
 };
 
+/// Whose systemd makes scopes for the caller.
+enum class SystemdBus : std::uint8_t { none, user, system };
+
+/// The caller's place among the cgroups.
+struct CgroupFacts {
+    std::string mount_point; ///< of cgroup2; empty: it is not mounted
+    /// Cgroup v2 has every controller; else cgroup v1 has most of them.
+    bool unified = false;
+    std::string problem; ///< why there is no mount point, or no controllers
+    std::string own;     ///< the caller's cgroup, "/user.slice/..."; below the mount point
+    /// Where the caller may make cgroups: beside the own one, or in it; empty: nowhere.
+    std::string home;
+    SystemdBus bus = SystemdBus::none;
+    std::string bus_path;    ///< of its socket
+    std::string bus_problem; ///< why there is none, and the cure
+};
+
 /// What the machine and the caller's privilege allow. Plain data: tests make it by hand.
 struct Facts {
     std::uint32_t euid = 0;
@@ -57,6 +74,8 @@ struct Facts {
     IdRanges id_ranges;
     /// Where resctrl is mounted; empty: nowhere. Looked up only where linux.intelRdt is there.
     std::string resctrl;
+    /// Looked up unless cgroups are not wanted.
+    CgroupFacts cgroup;
     /// Looked up only where plan::needs_security_modules says so.
     SecurityModules security_modules;
 };

@@ -5,6 +5,7 @@
 #include "coracle/plan/launch_plan.h"
 #include "coracle/sys/fd.h"
 
+#include <functional>
 #include <memory>
 #include <sys/types.h>
 #include <vector>
@@ -17,13 +18,17 @@ struct ExecTarget {
     int directory; ///< its /proc/PID
 };
 
+/// Puts the executor into the container's cgroup.
+using PlaceInCgroup = std::function<void(pid_t pid)>;
+
 /// One more process of a container on its way. Destroyed before start has returned, it kills and
 /// reaps what it started.
 /// Runs in: parent of `exec`, which must have one thread and no other children.
 class ExecLaunch {
   public:
     /// Borrows everything until it is destroyed. `proc_fd`: O_PATH of /proc.
-    ExecLaunch(const plan::ExecLaunchPlan& plan, int proc_fd, ExecTarget target);
+    ExecLaunch(const plan::ExecLaunchPlan& plan, int proc_fd, ExecTarget target,
+               PlaceInCgroup place);
     ExecLaunch(const ExecLaunch&) = delete;
     ExecLaunch& operator=(const ExecLaunch&) = delete;
     ExecLaunch(ExecLaunch&&) = delete;

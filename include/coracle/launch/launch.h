@@ -1,5 +1,6 @@
 #pragma once
 
+#include "coracle/cgroup/placement.h"
 #include "coracle/launch/stage.h"
 #include "coracle/plan/launch_plan.h"
 #include "coracle/sys/fd.h"
@@ -47,6 +48,8 @@ class Launch {
     [[nodiscard]] int pidfd() const noexcept;
     /// Steps that took their fallback. From bring_up on.
     [[nodiscard]] const std::vector<plan::Degradation>& degraded() const noexcept;
+    /// Its cgroup; no path: it has none of its own. From bring_up on.
+    [[nodiscard]] cgroup::Location cgroup() const;
     /// The manager end of the terminal; empty without one. From bring_up on, once.
     [[nodiscard]] sys::Fd take_console() noexcept;
 

@@ -2,6 +2,7 @@
 
 #include "coracle/base/ids.h"
 #include "coracle/base/names.h"
+#include "coracle/plan/cgroup_plan.h"
 
 #include <cstdint>
 #include <optional>
@@ -338,13 +339,6 @@ struct SeccompPlan {
 
 // ---- the whole
 // --------------------------------------------------------------------------------------
-
-enum class CgroupMethod : std::uint8_t { none };
-
-struct CgroupPlan {
-    CgroupMethod method = CgroupMethod::none;
-    std::string reason; ///< why there is none
-};
 
 struct LaunchPlan {
     std::string id;

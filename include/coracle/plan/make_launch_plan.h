@@ -10,6 +10,9 @@
 
 namespace coracle::plan {
 
+/// Who shall make the cgroup. `automatic`: as the form of cgroupsPath asks, else whoever can.
+enum class CgroupManager { automatic, cgroupfs, systemd, disabled };
+
 /// What the verb and its options add to the config.
 struct LaunchOptions {
     std::string id;
@@ -20,9 +23,9 @@ struct LaunchOptions {
     std::uint32_t preserve_fds = 0;
     std::uint32_t listen_fds = 0; ///< LISTEN_FDS of the caller
     std::string listen_fd_names;  ///< LISTEN_FDNAMES of the caller
-    bool systemd_cgroup = false;
-    bool cgroup_disabled = false;
-    bool strict = false; ///< a degradation is an error
+    CgroupManager cgroup_manager = CgroupManager::automatic;
+    bool lenient_cgroup = false; ///< --rootless=true: what is refused there is a degradation
+    bool strict = false;         ///< a degradation is an error
 };
 
 /// Whether the plan needs Facts::id_ranges: an unprivileged caller wants other ids in a new user
@@ -51,6 +54,10 @@ struct ExecOptions {
 [[nodiscard]] ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& facts,
                                             const host::ContainerFacts& container,
                                             const ExecOptions& options);
+
+/// What `update` writes into the cgroup of a container. Pure. Throws: unsupported.
+[[nodiscard]] CgroupUpdate make_cgroup_update(const spec::Resources& resources,
+                                              CgroupMethod method);
 
 /// The hooks of one kind ("poststop"). Pure.
 [[nodiscard]] std::vector<Hook> make_hooks(const std::vector<spec::Hook>& hooks, const char* kind);

@@ -143,11 +143,73 @@ struct DeviceCgroupRule {
     std::string access;
 };
 
-/// What of linux.resources this build reads: the device rules, and the names of the other members
-/// that are present and not empty.
+struct MemoryResources {
+    std::optional<std::int64_t> limit; ///< bytes; -1: no limit, as for the two below
+    std::optional<std::int64_t> reservation;
+    std::optional<std::int64_t> swap; ///< memory and swap together
+    std::optional<std::int64_t> kernel;
+    std::optional<std::int64_t> kernel_tcp;
+    std::optional<std::uint64_t> swappiness;
+    bool disable_oom_killer = false;
+    bool check_before_update = false;
+};
+
+struct CpuResources {
+    std::optional<std::uint64_t> shares;
+    std::optional<std::int64_t> quota;   ///< microseconds in a period; -1: no limit
+    std::optional<std::uint64_t> burst;  ///< microseconds
+    std::optional<std::uint64_t> period; ///< microseconds
+    std::optional<std::int64_t> realtime_runtime;
+    std::optional<std::uint64_t> realtime_period;
+    std::string cpus;
+    std::string mems;
+    std::optional<std::int64_t> idle;
+};
+
+struct WeightDevice {
+    std::int64_t major = 0;
+    std::int64_t minor = 0;
+    std::optional<std::uint32_t> weight;
+    std::optional<std::uint32_t> leaf_weight;
+};
+
+struct ThrottleDevice {
+    std::int64_t major = 0;
+    std::int64_t minor = 0;
+    std::uint64_t rate = 0; ///< bytes or operations a second; 0: no limit
+};
+
+struct BlockIo {
+    std::optional<std::uint32_t> weight; ///< 10 to 1000
+    std::optional<std::uint32_t> leaf_weight;
+    std::vector<WeightDevice> weight_devices;
+    std::vector<ThrottleDevice> read_bps;
+    std::vector<ThrottleDevice> write_bps;
+    std::vector<ThrottleDevice> read_iops;
+    std::vector<ThrottleDevice> write_iops;
+};
+
+struct HugepageLimit {
+    std::string page_size; ///< "2MB"
+    std::uint64_t limit = 0;
+};
+
+struct RdmaLimit {
+    std::optional<std::uint32_t> hca_handles;
+    std::optional<std::uint32_t> hca_objects;
+};
+
+/// linux.resources. Source: runtime-spec config-linux.md#control-groups.
 struct Resources {
     std::vector<DeviceCgroupRule> devices;
-    std::vector<std::string> limits; ///< "memory", "cpu", "pids", "blockIO", ... as they appear
+    std::optional<MemoryResources> memory;
+    std::optional<CpuResources> cpu;
+    std::optional<std::int64_t> pids_limit; ///< -1: no limit
+    std::optional<BlockIo> block_io;
+    std::vector<HugepageLimit> hugepage_limits;
+    std::map<std::string, RdmaLimit> rdma; ///< by device
+    bool network = false;                  ///< a class id or priorities, which only cgroup v1 has
+    std::map<std::string, std::string> unified;
 };
 
 struct SeccompArg {

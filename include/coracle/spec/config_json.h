@@ -20,5 +20,7 @@ inline constexpr std::size_t max_document_bytes = std::size_t{16} << 20;
 
 /// The same for a document that is a process object, such as `exec --process` reads.
 [[nodiscard]] Process parse_process_document(std::string_view text);
+/// The same for a document that is a linux.resources object, such as `update --resources` reads.
+[[nodiscard]] Resources parse_resources_document(std::string_view text);
 
 } // namespace coracle::spec

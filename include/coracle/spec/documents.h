@@ -18,6 +18,16 @@ struct ListenerRecord {
     std::string metadata;
 };
 
+/// The cgroup of a container.
+struct CgroupRecord {
+    std::string path;     ///< below the mount point of cgroup2: "/a/b"
+    std::uint64_t id = 0; ///< its inode; 0: it is not known yet whether it is the container's
+    std::string sub;      ///< of the payload, below it: "" or "/a"
+    std::string scope;    ///< the unit of systemd; empty: none
+    bool system = false;  ///< a unit of the system's manager, not the user's
+    std::string bus_path; ///< absolute, of that manager's bus; empty without a unit
+};
+
 /// record.json: what is durable about a container. Status is computed from it, never stored.
 struct Record {
     std::string oci_version;
@@ -32,8 +42,8 @@ struct Record {
     std::uint64_t creator_start_time = 0;
     std::int32_t pid = 0;         ///< init, in the creator's pid namespace; 0: intent only
     std::uint64_t start_time = 0; ///< of init, clock ticks since boot: /proc/PID/stat field 22
-    std::string cgroup;           ///< path below the cgroup2 root, empty if none was made
-    bool systemd_cgroup = false;
+    std::optional<CgroupRecord> cgroup;    ///< nothing: the container has none of its own
+    std::string no_cgroup;                 ///< why there is none
     bool session_keyring = false;          ///< the container has one of its own, which `exec` joins
     std::vector<std::string> resctrl;      ///< groups to remove, below the mount point of resctrl
     std::vector<std::string> degradations; ///< one sentence each
@@ -62,7 +72,12 @@ struct ContainerView {
     std::string rootfs;
     std::string created;
     std::map<std::string, std::string> annotations;
-    std::string owner; ///< user name, or "#uid"
+    std::string owner;  ///< user name, or "#uid"
+    std::string cgroup; ///< "/a/b" below the mount point of cgroup2, or "none: " and why
+    /// How often the kernel has killed a process for want of memory, and refused a fork: of a
+    /// container that has stopped, as long as its cgroup is there.
+    std::optional<std::uint64_t> oom_kills;
+    std::optional<std::uint64_t> refused_forks;
     std::vector<std::string> degradations;
 };
 

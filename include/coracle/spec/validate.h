@@ -13,5 +13,7 @@ namespace coracle::spec {
 void validate(const Config& config);
 /// The same for a process alone.
 void validate_process(const Process& process);
+/// The same for linux.resources alone.
+void validate_resources(const Resources& resources);
 
 } // namespace coracle::spec

@@ -56,6 +56,10 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
 /// Source: faccessat2(2), access(2) where that is refused.
 [[nodiscard]] int try_execute_access(const std::string& path) noexcept;
 
+/// Whether this process, by its effective ids, may write to the file, or make entries in the
+/// directory. Source: faccessat(2).
+[[nodiscard]] bool may_write(const std::string& path) noexcept;
+
 /// fstat(2). Throws: system.
 [[nodiscard]] struct stat stat_of(int fd, const std::string& name);
 /// Whether two fds are of the same file. Throws: system.
@@ -75,6 +79,9 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
 /// The absolute path of the current directory. Throws: system; an unreachable one is ENOENT.
 [[nodiscard]] std::string current_directory();
 
+/// Makes `uid` the owner of an entry of the directory, without following a symbolic link, or with
+/// "" of the directory itself: 0, or the errno. Source: fchownat(2).
+[[nodiscard]] int try_change_owner(int dir_fd, const std::string& name, std::uint32_t uid) noexcept;
 /// Makes `uid` the owner of an open file, if that is possible.
 void try_give_to(int fd, std::uint32_t uid) noexcept;
 

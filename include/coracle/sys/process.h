@@ -15,6 +15,14 @@ namespace coracle::sys {
 /// Throws: system. Source: clone(2).
 [[nodiscard]] pid_t clone_process();
 
+/// The same, born in the cgroup whose directory `cgroup` is an fd of, where the kernel allows that;
+/// else in the caller's. Source: clone3(2), CLONE_INTO_CGROUP, Linux 5.7.
+struct Clone {
+    pid_t pid = 0; ///< 0 in the child
+    bool is_in_cgroup = false;
+};
+[[nodiscard]] Clone clone_process_into(int cgroup);
+
 /// The same with one table of fds for both, until one of them executes a program.
 [[nodiscard]] pid_t clone_sharing_fds();
 

@@ -46,6 +46,12 @@ struct ProcessStat {
 /// /proc/sys/kernel/random/boot_id, without the newline. Throws: system.
 [[nodiscard]] std::string read_boot_id(int proc_fd);
 
+/// The cgroup v2 path of a process, as this process's cgroup namespace shows it; "/" if it has
+/// none. `process` is a pid, or "self". Throws: system. Source: cgroups(7), /proc/PID/cgroup.
+[[nodiscard]] std::string read_cgroup_path(int proc_fd, const std::string& process);
+/// The same from the file's text.
+[[nodiscard]] std::string parse_cgroup_path(const std::string& text);
+
 /// "PID/NAME", a path below /proc.
 [[nodiscard]] std::string proc_path(pid_t pid, const char* name);
 

@@ -30,6 +30,10 @@ namespace coracle::sys {
 /// Connects to the SOCK_STREAM socket at `path`, however long. Throws: system, naming the path.
 [[nodiscard]] Fd connect_stream(const std::string& path);
 
+/// Whether somebody listens there: 0, or the errno. Does not wait. Throws: system, if the directory
+/// of a long path cannot be opened.
+[[nodiscard]] int try_reach_stream(const std::string& path);
+
 /// The next connection. Waits, too, while there is no memory or no fd left for one. Throws: system.
 [[nodiscard]] Fd accept_connection(int listener);
 

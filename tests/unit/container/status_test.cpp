@@ -35,6 +35,7 @@ TEST_CASE("status: computed from the record and what the machine says", "[contai
         bool gate_waiting;
         bool creator_at_work;
         Status status;
+        bool frozen = false;
     };
     for (const Row& row : std::vector<Row>{
              {0, false, false, true, Status::creating},
@@ -48,11 +49,15 @@ TEST_CASE("status: computed from the record and what the machine says", "[contai
              {7, false, true, false, Status::stopped},
              {7, false, false, true, Status::stopped},
              {7, false, true, true, Status::stopped},
+             {7, true, false, false, Status::paused, true},
+             {7, true, true, false, Status::paused, true},
+             {7, false, true, true, Status::stopped, true},
+             {0, false, false, true, Status::creating, true},
          }) {
         INFO(row.pid << row.is_init << row.gate_waiting << row.creator_at_work);
         spec::Record record;
         record.pid = row.pid;
-        CHECK(status_of(record, {row.is_init, row.gate_waiting, row.creator_at_work}) ==
+        CHECK(status_of(record, {row.is_init, row.gate_waiting, row.creator_at_work, row.frozen}) ==
               row.status);
     }
     CHECK(std::string(name_of(Status::creating)) == "creating");

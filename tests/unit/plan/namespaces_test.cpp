@@ -233,23 +233,6 @@ TEST_CASE("plan sysctl: names become paths by their first separator", "[plan]") 
     CHECK(c.plan().init.sysctls.size() == 1);
 }
 
-TEST_CASE("plan cgroup: there is none, and what it would have carried is said", "[plan]") {
-    Case c = small_case();
-    CHECK(c.plan().degradations.empty());
-    CHECK(c.plan().cgroup.reason == "this build does not make cgroups yet");
-    c.linux_().cgroups_path = "/a/b";
-    c.linux_().resources = spec::Resources{{{}}, {}};
-    const std::vector<plan::Degradation> degradations = c.plan().degradations;
-    REQUIRE(degradations.size() == 2);
-    CHECK(degradations[0].what == "/linux/cgroupsPath");
-    CHECK(degradations[1].what == "/linux/resources/devices");
-    c.options.cgroup_disabled =
-        true; // asked for; that no rule holds for devices is said all the same
-    REQUIRE(c.plan().degradations.size() == 1);
-    CHECK(c.plan().degradations[0].what == "/linux/resources/devices");
-    CHECK(c.plan().cgroup.reason == "--cgroup-manager=disabled");
-}
-
 TEST_CASE("plan: the options of the verb are in the plan", "[plan]") {
     Case c = small_case();
     c.options.gate = plan::GateKind::channel;

@@ -16,6 +16,32 @@ inline host::Facts rootful() {
     facts.may_raise_limits = true;
     facts.bounding_capabilities = (std::uint64_t{1} << 41) - 1;
     facts.last_capability = 40;
+    facts.cgroup.problem = "no cgroup2 here";
+    return facts;
+}
+
+/// The same caller on a host with systemd and cgroup v2.
+inline host::Facts with_systemd(host::Facts facts) {
+    const bool system = facts.euid == 0 && facts.initial_user_namespace;
+    facts.cgroup = {};
+    facts.cgroup.mount_point = "/sys/fs/cgroup";
+    facts.cgroup.unified = true;
+    facts.cgroup.own = system ? "/user.slice/user-0.slice/session-1.scope"
+                              : "/user.slice/user-1000.slice/session-2.scope";
+    facts.cgroup.home = system ? "/user.slice/user-0.slice" : "";
+    facts.cgroup.bus = system ? host::SystemdBus::system : host::SystemdBus::user;
+    facts.cgroup.bus_path = system ? "/run/dbus/system_bus_socket" : "/run/user/1000/bus";
+    return facts;
+}
+
+/// A host without systemd, where the caller has a cgroup to divide.
+inline host::Facts with_cgroupfs(host::Facts facts) {
+    facts.cgroup = {};
+    facts.cgroup.mount_point = "/sys/fs/cgroup";
+    facts.cgroup.unified = true;
+    facts.cgroup.own = "/lxc/shell";
+    facts.cgroup.home = "/lxc";
+    facts.cgroup.bus_problem = "systemd does not run this host";
     return facts;
 }
 

@@ -94,10 +94,8 @@ TEST_CASE("plan refusals: what this build cannot honour names its member", "[pla
              }},
             {unsupported, "/linux/intelRdt: resctrl is not mounted: leave the member out, or, on a",
              [](Case& c) { c.linux_().intel_rdt.emplace(); }},
-            {unsupported, "/linux/resources/memory: cgroup limits are not supported yet",
-             [](Case& c) {
-                 c.linux_().resources = spec::Resources{{}, {"memory", "cpu"}};
-             }},
+            {unsupported, "/linux/resources/pids/limit: a limit needs a cgroup: no cgroup2 here",
+             [](Case& c) { c.linux_().resources.emplace().pids_limit = 5; }},
             {unsupported, "/process/terminal: not supported together with --no-pivot yet",
              [](Case& c) {
                  c.process().terminal = true;
@@ -339,9 +337,7 @@ TEST_CASE("plan refusals: with --strict each degradation is an error", "[plan]")
                   {unsupported, "/linux/cgroupsPath: the container stays in the caller's cgroup",
                    [](Case& c) { c.linux_().cgroups_path = "/x"; }},
                   {unsupported, "/linux/resources/devices: no device rules without a cgroup",
-                   [](Case& c) {
-                       c.linux_().resources = spec::Resources{{{}}, {}};
-                   }},
+                   [](Case& c) { c.linux_().resources.emplace().devices.emplace_back(); }},
                   {unsupported, "/process/capabilities/bounding: CAP_X is not a known capability",
                    [](Case& c) {
                        c.process().capabilities.emplace();

@@ -40,7 +40,7 @@ TEST_CASE("config: a real one of podman's size", "[config]") {
     CHECK(config.linux_->namespaces.size() == 6);
     CHECK(config.linux_->uid_mappings.at(0).host_id == 1000);
     CHECK(config.linux_->resources.value().devices.size() == 1);
-    CHECK(config.linux_->resources->limits.empty());
+    CHECK_FALSE(config.linux_->resources->memory);
     REQUIRE(config.linux_->seccomp);
     CHECK(config.linux_->seccomp->architectures.size() == 3);
     CHECK(config.linux_->seccomp->syscalls.size() == 22);
@@ -223,7 +223,10 @@ TEST_CASE("config: every field of linux", "[config]") {
     CHECK(result.net_devices.at("eth0").name.empty());
     CHECK(result.net_devices.at("eth1").name == "in");
     const spec::Resources& resources = result.resources.value();
-    CHECK(resources.limits == std::vector<std::string>{"memory", "unified"});
+    CHECK(resources.memory.value().limit == 1);
+    CHECK_FALSE(resources.cpu.value().shares);
+    CHECK_FALSE(resources.pids_limit);
+    CHECK(resources.unified.size() == 1);
     CHECK(resources.devices.at(0).allow);
     CHECK(resources.devices[0].major == -1);
     CHECK(resources.devices[0].access == "rw");

@@ -25,8 +25,9 @@ Record sample() {
     record.creator_start_time = 8;
     record.pid = 9;
     record.start_time = ~std::uint64_t{0};
-    record.cgroup = "user.slice/c1";
-    record.systemd_cgroup = true;
+    record.cgroup =
+        spec::CgroupRecord{"/user.slice/c1.scope", 77, "/sub", "c1.scope", true, "/run/bus"};
+    record.no_cgroup = "why";
     record.resctrl = {"c1/mon_groups/c1", "c1"};
     record.degradations = {"a", "b"};
     record.annotations = {{"k", "v"}, {"l", ""}};
@@ -58,8 +59,14 @@ TEST_CASE("record: comes back as it was written", "[record]") {
     CHECK(back.creator_start_time == 8);
     CHECK(back.pid == 9);
     CHECK(back.start_time == ~std::uint64_t{0});
-    CHECK(back.cgroup == "user.slice/c1");
-    CHECK(back.systemd_cgroup);
+    REQUIRE(back.cgroup);
+    CHECK(back.cgroup->path == "/user.slice/c1.scope");
+    CHECK(back.cgroup->id == 77);
+    CHECK(back.cgroup->sub == "/sub");
+    CHECK(back.cgroup->scope == "c1.scope");
+    CHECK(back.cgroup->system);
+    CHECK(back.cgroup->bus_path == "/run/bus");
+    CHECK(back.no_cgroup == "why");
     CHECK(back.resctrl == sample().resctrl);
     CHECK(back.degradations == sample().degradations);
     CHECK(back.annotations == sample().annotations);
@@ -73,11 +80,11 @@ TEST_CASE("record: an intent has no pid, no pid file and no cgroup", "[record]")
     Record record = sample();
     record.pid = 0;
     record.pid_file.clear();
-    record.cgroup.clear();
+    record.cgroup.reset();
     const Record back = parse_record(write_record(record));
     CHECK(back.pid == 0);
     CHECK(back.pid_file.empty());
-    CHECK(back.cgroup.empty());
+    CHECK_FALSE(back.cgroup);
 }
 
 TEST_CASE("record: a path that JSON cannot hold is refused, not changed", "[record]") {
@@ -110,7 +117,12 @@ TEST_CASE("record: what is refused", "[record]") {
         {"\"/b/rootfs\"", "\"rootfs\"", "/rootfs: must be an absolute path"},
         {"\"/b/rootfs\"", "\"\"", "/rootfs: must be an absolute path"},
         {"\"/run/p\"", "\"p\"", "/pidFile: must be an absolute path"},
-        {"\"user.slice/c1\"", "\"a/../b\"", "/cgroup: must not contain"},
+        {"\"/user.slice/c1.scope\"", "\"/a/../c1.scope\"", "/cgroup/path: must be the path"},
+        {"\"/user.slice/c1.scope\"", "\"/\"", "/cgroup/path: must be the path"},
+        {"\"/user.slice/c1.scope\"", "\"\"", "/cgroup/path: must be the path"},
+        {"\"/user.slice/c1.scope\"", "\"/other.scope\"", "/cgroup: has a unit that is not"},
+        {"\"busPath\":\"/run/bus\"", "\"busPath\":\"run\"", "/busPath: must be an absolute path"},
+        {"\"sub\":\"/sub\"", "\"sub\":\"../x\"", "/cgroup/sub: must be the path"},
         {"\"pid\":9", "\"pid\":-9", "/pid: must not be negative"},
         {"\"pid\":9", "\"pid\":2147483648", "/pid: must be an integer"},
         {"\"pid\":9,", "", "the member \"pid\" is missing"},

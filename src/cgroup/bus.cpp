@@ -1,0 +1,361 @@
+#include "bus_private.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <dlfcn.h>
+#include <systemd/sd-bus.h>
+
+namespace coracle::cgroup {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* service = "org.freedesktop.systemd1";
+constexpr const char* object = "/org/freedesktop/systemd1";
+constexpr const char* manager = "org.freedesktop.systemd1.Manager";
+constexpr std::chrono::seconds patience{30};
+constexpr std::uint64_t patience_us = 30000000;
+
+/// The functions of libsystemd that are used, found at run time.
+struct Library {
+    void* handle = nullptr;
+    decltype(&::sd_bus_new) bus_new = nullptr;
+    decltype(&::sd_bus_set_address) set_address = nullptr;
+    decltype(&::sd_bus_set_bus_client) set_bus_client = nullptr;
+    decltype(&::sd_bus_start) start = nullptr;
+    decltype(&::sd_bus_flush_close_unref) close = nullptr;
+    decltype(&::sd_bus_call) call = nullptr;
+    decltype(&::sd_bus_call_async) call_async = nullptr;
+    decltype(&::sd_bus_process) process = nullptr;
+    decltype(&::sd_bus_wait) wait = nullptr;
+    decltype(&::sd_bus_match_signal_async) match_signal_async = nullptr;
+    decltype(&::sd_bus_message_new_method_call) new_method_call = nullptr;
+    decltype(&::sd_bus_message_unref) unref = nullptr;
+    decltype(&::sd_bus_message_append) append = nullptr;
+    decltype(&::sd_bus_message_append_array) append_array = nullptr;
+    decltype(&::sd_bus_message_open_container) open_container = nullptr;
+    decltype(&::sd_bus_message_close_container) close_container = nullptr;
+    decltype(&::sd_bus_message_read) read = nullptr;
+    decltype(&::sd_bus_message_get_error) get_error = nullptr;
+    decltype(&::sd_bus_error_free) error_free = nullptr;
+    bool is_253 = false;
+
+    Library();
+
+  private:
+    template <class Function>
+    void find(Function& function, const char* name) const {
+        function = reinterpret_cast<Function>(::dlsym(handle, name)); // NOLINT: dlsym(3)
+        if (function == nullptr) {
+            throw_error(ErrorKind::unsupported,
+                        std::string("libsystemd.so.0 has no ") + name + ": it is too old");
+        }
+    }
+};
+
+Library::Library() : handle(::dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL)) {
+    if (handle == nullptr) {
+        const char* why = ::dlerror(); // NOLINT(concurrency-mt-unsafe): one thread
+        throw_error(ErrorKind::unsupported,
+                    std::string("a systemd cgroup needs libsystemd: ") +
+                        (why != nullptr ? why : "dlopen failed") +
+                        "; install libsystemd0, or give --cgroup-manager=cgroupfs");
+    }
+    find(bus_new, "sd_bus_new");
+    find(set_address, "sd_bus_set_address");
+    find(set_bus_client, "sd_bus_set_bus_client");
+    find(start, "sd_bus_start");
+    find(close, "sd_bus_flush_close_unref");
+    find(call, "sd_bus_call");
+    find(call_async, "sd_bus_call_async");
+    find(process, "sd_bus_process");
+    find(wait, "sd_bus_wait");
+    find(match_signal_async, "sd_bus_match_signal_async");
+    find(new_method_call, "sd_bus_message_new_method_call");
+    find(unref, "sd_bus_message_unref");
+    find(append, "sd_bus_message_append");
+    find(append_array, "sd_bus_message_append_array");
+    find(open_container, "sd_bus_message_open_container");
+    find(close_container, "sd_bus_message_close_container");
+    find(read, "sd_bus_message_read");
+    find(get_error, "sd_bus_message_get_error");
+    find(error_free, "sd_bus_error_free");
+    is_253 = ::dlsym(handle, "sd_bus_emit_signal_to") != nullptr; // came with it
+}
+
+/// Never closed: the process ends soon.
+const Library& library() {
+    static const Library loaded;
+    return loaded;
+}
+
+void check(int result, const char* what) {
+    if (result < 0) {
+        throw_system(-result, std::string("the bus of systemd: ") + what);
+    }
+}
+
+class Message {
+  public:
+    Message(sd_bus* bus, const char* member) {
+        check(library().new_method_call(bus, &message_, service, object, manager, member),
+              "make a message");
+    }
+    explicit Message(sd_bus_message* taken) : message_(taken) {}
+    Message(const Message&) = delete;
+    Message& operator=(const Message&) = delete;
+    Message(Message&&) = delete;
+    Message& operator=(Message&&) = delete;
+    ~Message() { library().unref(message_); }
+
+    [[nodiscard]] sd_bus_message* get() const { return message_; }
+
+    template <class... Values>
+    void append(const char* types, Values... values) {
+        check(library().append(message_, types, values...), "append to a message"); // NOLINT
+    }
+    void open(char type, const char* contents) {
+        check(library().open_container(message_, type, contents), "open a container");
+    }
+    void close() { check(library().close_container(message_), "close a container"); }
+    void append_pids(const std::vector<pid_t>& pids) {
+        std::vector<std::uint32_t> numbers(pids.begin(), pids.end());
+        check(library().append_array(message_, 'u', numbers.data(),
+                                     numbers.size() * sizeof(std::uint32_t)),
+              "append pids");
+    }
+    void append_property(const plan::UnitProperty& property);
+
+  private:
+    sd_bus_message* message_ = nullptr;
+};
+
+void Message::append_property(const plan::UnitProperty& property) {
+    const char* name = property.name.c_str();
+    if (const bool* flag = std::get_if<bool>(&property.value)) {
+        append("(sv)", name, "b", *flag ? 1 : 0);
+    } else if (const std::uint64_t* number = std::get_if<std::uint64_t>(&property.value)) {
+        append("(sv)", name, "t", *number);
+    } else if (const std::string* text = std::get_if<std::string>(&property.value)) {
+        append("(sv)", name, "s", text->c_str());
+    } else {
+        const auto& bytes = std::get<std::vector<std::uint8_t>>(property.value);
+        open('r', "sv");
+        append("s", name);
+        open('v', "ay");
+        check(library().append_array(message_, 'y', bytes.data(), bytes.size()), "append bytes");
+        close();
+        close();
+    }
+}
+
+BusError error_of(const sd_bus_error& error) {
+    return {error.name != nullptr ? error.name : "", error.message != nullptr ? error.message : ""};
+}
+
+} // namespace
+
+struct Bus::State {
+    sd_bus* bus = nullptr;
+    bool matching = false;
+    std::string job;                                          ///< of the last call that made one
+    std::optional<BusError> refused;                          ///< its call has failed
+    std::vector<std::pair<std::string, std::string>> removed; ///< jobs and their results
+
+    static int on_job_removed(sd_bus_message* message, void* state, sd_bus_error* error);
+    static int on_job_reply(sd_bus_message* message, void* state, sd_bus_error* error);
+
+    void match_jobs();
+    void call_for_job(const Message& message);
+    [[nodiscard]] std::optional<BusError> await_job();
+    [[nodiscard]] std::optional<BusError> call(const Message& message) const;
+    [[nodiscard]] std::string result_of_job() const;
+};
+
+int Bus::State::on_job_removed(sd_bus_message* message, void* state, sd_bus_error* /*error*/) {
+    std::uint32_t id = 0;
+    const char* path = nullptr;
+    const char* unit = nullptr;
+    const char* result = nullptr;
+    if (library().read(message, "uoss", &id, &path, &unit, &result) >= 0) { // NOLINT
+        static_cast<State*>(state)->removed.emplace_back(path, result);
+    }
+    return 0;
+}
+
+int Bus::State::on_job_reply(sd_bus_message* message, void* state, sd_bus_error* /*error*/) {
+    auto* self = static_cast<State*>(state);
+    const char* path = nullptr;
+    if (const sd_bus_error* error = library().get_error(message); error != nullptr) {
+        self->refused = error_of(*error);
+    } else if (library().read(message, "o", &path) >= 0) { // NOLINT(*-vararg)
+        self->job = path;
+    }
+    return 0;
+}
+
+/// Before the first job is asked for; the answer is not awaited.
+void Bus::State::match_jobs() {
+    if (!matching) {
+        check(library().match_signal_async(bus, nullptr, service, object, manager, "JobRemoved",
+                                           on_job_removed, nullptr, this),
+              "subscribe to JobRemoved");
+        matching = true;
+    }
+}
+
+void Bus::State::call_for_job(const Message& message) {
+    job.clear();
+    refused.reset();
+    check(library().call_async(bus, nullptr, message.get(), on_job_reply, this, patience_us),
+          "call");
+}
+
+std::string Bus::State::result_of_job() const {
+    for (const auto& [path, result] : removed) {
+        if (!job.empty() && path == job) {
+            return result;
+        }
+    }
+    return {};
+}
+
+std::optional<BusError> Bus::State::await_job() {
+    Clock::time_point deadline = Clock::now() + patience;
+    for (;;) {
+        int done = library().process(bus, nullptr);
+        check(done, "connect or read");
+        if (refused) {
+            return refused;
+        }
+        std::string result = result_of_job();
+        if (!result.empty()) {
+            return result == "done" || result == "skipped"
+                       ? std::nullopt
+                       : std::optional(BusError{"", "the job ended with \"" + result + "\""});
+        }
+        if (done > 0) {
+            continue;
+        }
+        auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
+        if (left.count() <= 0) {
+            return BusError{"", "no answer within 30 seconds"};
+        }
+        check(library().wait(bus, static_cast<std::uint64_t>(left.count())), "wait");
+    }
+}
+
+std::optional<BusError> Bus::State::call(const Message& message) const {
+    sd_bus_error error{};
+    sd_bus_message* reply = nullptr;
+    int result = library().call(bus, message.get(), patience_us, &error, &reply);
+    std::optional<BusError> failed;
+    if (result < 0) {
+        failed = error_of(error);
+        if (failed->text.empty()) {
+            failed->text = describe_errno(-result);
+        }
+    } else {
+        Message release(reply);
+    }
+    library().error_free(&error);
+    return failed;
+}
+
+Bus::Bus(const std::string& socket_path) : state_(std::make_unique<State>()) {
+    // In an address every byte but these is escaped: the D-Bus specification, server addresses.
+    std::string address = "unix:path=";
+    for (char c : socket_path) {
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     c == '-' || c == '_' || c == '/' || c == '.';
+        constexpr const char* digits = "0123456789abcdef";
+        auto byte = static_cast<unsigned char>(c);
+        address +=
+            plain ? std::string(1, c) : std::string{'%', digits[byte >> 4U], digits[byte & 15U]};
+    }
+    check(library().bus_new(&state_->bus), "make a connection");
+    check(library().set_address(state_->bus, address.c_str()), "set the address");
+    check(library().set_bus_client(state_->bus, 1), "become a client");
+    int result = library().start(state_->bus);
+    if (result < 0) {
+        library().close(state_->bus);
+        throw_system(-result, "the bus of systemd: connect to " + printable(socket_path));
+    }
+}
+
+Bus::~Bus() {
+    library().close(state_->bus);
+}
+
+bool Bus::knows_scope_oom_policy() const noexcept {
+    return library().is_253;
+}
+
+void Bus::start_scope(const std::string& name, const std::vector<plan::UnitProperty>& properties,
+                      const std::vector<pid_t>& pids) {
+    state_->match_jobs();
+    Message message(state_->bus, "StartTransientUnit");
+    message.append("ss", name.c_str(), "fail");
+    message.open('a', "(sv)");
+    for (const plan::UnitProperty& property : properties) {
+        message.append_property(property);
+    }
+    message.open('r', "sv");
+    message.append("s", "PIDs");
+    message.open('v', "au");
+    message.append_pids(pids);
+    message.close();
+    message.close();
+    message.close();
+    message.append("a(sa(sv))", 0);
+    state_->call_for_job(message);
+    (void)library().process(state_->bus, nullptr); // on its way, if the connection stands
+}
+
+std::optional<BusError> Bus::finish_scope() {
+    return state_->await_job();
+}
+
+void Bus::stop_unit(const std::string& name) {
+    state_->match_jobs();
+    Message message(state_->bus, "StopUnit");
+    message.append("ss", name.c_str(), "replace");
+    state_->call_for_job(message);
+    std::optional<BusError> failed = state_->await_job();
+    if (failed && failed->name != "org.freedesktop.systemd1.NoSuchUnit") {
+        throw_error(ErrorKind::system, "stop the unit " + printable(name) + ": " + failed->text);
+    }
+}
+
+void Bus::reset_failed(const std::string& name) {
+    Message message(state_->bus, "ResetFailedUnit");
+    message.append("s", name.c_str());
+    (void)state_->call(message);
+}
+
+std::optional<BusError> Bus::set_properties(const std::string& name,
+                                            const std::vector<plan::UnitProperty>& properties) {
+    Message message(state_->bus, "SetUnitProperties");
+    message.append("sb", name.c_str(), 1);
+    message.open('a', "(sv)");
+    for (const plan::UnitProperty& property : properties) {
+        message.append_property(property);
+    }
+    message.close();
+    return state_->call(message);
+}
+
+std::optional<BusError> Bus::attach(const std::string& name, const std::string& sub_cgroup,
+                                    const std::vector<pid_t>& pids) {
+    Message message(state_->bus, "AttachProcessesToUnit");
+    message.append("ss", name.c_str(), sub_cgroup.c_str());
+    message.append_pids(pids);
+    return state_->call(message);
+}
+
+} // namespace coracle::cgroup

@@ -1,0 +1,375 @@
+#include "support/catch.h"
+
+#include "coracle/base/error.h"
+#include "plan/cgroup_private.h"
+#include "plan_support.h"
+
+#include <algorithm>
+
+using namespace coracle;
+using namespace coracle::test;
+using plan::CgroupManager;
+using plan::CgroupMethod;
+using plan::UnitProperty;
+
+namespace {
+
+spec::Resources resources_of(const std::string& json) {
+    return spec::parse_resources_document(json);
+}
+
+/// "file=value" of each write.
+std::vector<std::string> writes_of(const std::string& json,
+                                   CgroupMethod method = CgroupMethod::cgroupfs) {
+    std::vector<std::string> texts;
+    for (const plan::CgroupWrite& write : plan::make_cgroup_writes(resources_of(json), method)) {
+        texts.push_back(
+            write.file + "=" + write.value +
+            (write.other_file.empty() ? "" : "|" + write.other_file + "=" + write.other_value));
+    }
+    return texts;
+}
+
+using Texts = std::vector<std::string>;
+
+std::string error_of(const std::function<void()>& work) {
+    try {
+        work();
+    } catch (const Error& error) {
+        return error.text();
+    }
+    return "no error";
+}
+
+Case case_with(const host::Facts& facts) {
+    Case c = small_case();
+    c.facts = facts;
+    if (!facts.privileged) {
+        c.linux_().namespaces.push_back({"user", ""});
+        c.linux_().uid_mappings = {{0, facts.euid, 1}};
+        c.linux_().gid_mappings = {{0, facts.egid, 1}};
+    }
+    return c;
+}
+
+} // namespace
+
+TEST_CASE("cgroup: shares become a weight by the quadratic curve", "[plan]") {
+    struct Row {
+        std::uint64_t shares;
+        std::uint64_t weight;
+    };
+    for (const Row& row : std::vector<Row>{{0, 0},
+                                           {1, 1},
+                                           {2, 1},
+                                           {10, 4},
+                                           {102, 17},
+                                           {256, 35},
+                                           {512, 59},
+                                           {1000, 99},
+                                           {1024, 100},
+                                           {2000, 170},
+                                           {2048, 174},
+                                           {4096, 303},
+                                           {10240, 639},
+                                           {102400, 4429},
+                                           {262144, 10000},
+                                           {9999999, 10000}}) {
+        INFO(row.shares);
+        CHECK(plan::cpu_weight_of_shares(row.shares) == row.weight);
+    }
+}
+
+TEST_CASE("cgroup: a quota is rounded up to 10 ms a second for systemd", "[plan]") {
+    CHECK(plan::quota_of_systemd(50000, 100000) == 500000);
+    CHECK(plan::quota_of_systemd(50001, 100000) == 510000);
+    CHECK(plan::quota_of_systemd(1000, 100000) == 10000);
+    CHECK(plan::quota_of_systemd(999, 100000) == 10000);
+    CHECK(plan::quota_of_systemd(200000, 100000) == 2000000);
+    CHECK(plan::quota_of_systemd(std::uint64_t{1} << 60U, 1000) > 0);
+}
+
+TEST_CASE("cgroup: memory", "[plan]") {
+    CHECK(writes_of(R"({"memory":{}})").empty());
+    CHECK(writes_of(R"({"memory":{"limit":0,"swap":0,"reservation":0}})").empty());
+    CHECK(writes_of(R"({"memory":{"limit":1000,"reservation":500}})") ==
+          Texts{"memory.max=1000", "memory.low=500"});
+    CHECK(writes_of(R"({"memory":{"limit":1000,"swap":1500}})") ==
+          Texts{"memory.swap.max=500", "memory.max=1000"});
+    CHECK(writes_of(R"({"memory":{"limit":1000,"swap":1000}})") ==
+          Texts{"memory.swap.max=0", "memory.max=1000"});
+    CHECK(writes_of(R"({"memory":{"limit":1000,"swap":-1}})") ==
+          Texts{"memory.swap.max=max", "memory.max=1000"});
+    CHECK(writes_of(R"({"memory":{"limit":-1}})") ==
+          Texts{"memory.swap.max=max", "memory.max=max"});
+    const spec::Resources checked =
+        resources_of(R"({"memory":{"limit":5,"checkBeforeUpdate":true}})");
+    CHECK(plan::make_cgroup_writes(checked, CgroupMethod::cgroupfs).at(0).above ==
+          "memory.current");
+}
+
+TEST_CASE("cgroup: cpu", "[plan]") {
+    CHECK(writes_of(R"({"cpu":{"shares":0,"quota":0,"period":0,"cpus":""}})").empty());
+    CHECK(writes_of(R"({"cpu":{"shares":2048}})") == Texts{"cpu.weight=174"});
+    CHECK(writes_of(R"({"cpu":{"shares":2048,"idle":1}})") == Texts{"cpu.idle=1"});
+    CHECK(writes_of(R"({"cpu":{"shares":2048,"idle":0}})") ==
+          Texts{"cpu.idle=0", "cpu.weight=174"});
+    CHECK(writes_of(R"({"cpu":{"quota":50001}})") == Texts{"cpu.max=50001 100000"});
+    CHECK(writes_of(R"({"cpu":{"quota":50001}})", CgroupMethod::systemd) ==
+          Texts{"cpu.max=51000 100000"});
+    CHECK(writes_of(R"({"cpu":{"quota":-1,"period":20000}})") == Texts{"cpu.max=max 20000"});
+    CHECK(writes_of(R"({"cpu":{"period":20000}})") == Texts{"cpu.max=max 20000"});
+    CHECK(writes_of(R"({"cpu":{"quota":10000,"burst":5000}})") ==
+          Texts{"cpu.max.burst=5000", "cpu.max=10000 100000", "cpu.max.burst=5000"});
+    CHECK(writes_of(R"({"cpu":{"cpus":"0-1","mems":"0"}})") ==
+          Texts{"cpuset.cpus=0-1", "cpuset.mems=0"});
+}
+
+TEST_CASE("cgroup: pids, where 0 is a limit", "[plan]") {
+    CHECK(writes_of(R"({"pids":{}})").empty());
+    CHECK(writes_of(R"({"pids":{"limit":0}})") == Texts{"pids.max=0"});
+    CHECK(writes_of(R"({"pids":{"limit":-1}})") == Texts{"pids.max=max"});
+    CHECK(writes_of(R"({"pids":{"limit":7}})") == Texts{"pids.max=7"});
+    const std::vector<UnitProperty> none =
+        plan::make_unit_limits(resources_of(R"({"pids":{"limit":0}})"));
+    CHECK(none == std::vector<UnitProperty>{{"TasksMax", std::uint64_t{1}}});
+}
+
+TEST_CASE("cgroup: block I/O", "[plan]") {
+    CHECK(writes_of(R"({"blockIO":{"weight":0}})").empty());
+    CHECK(writes_of(R"({"blockIO":{"weight":10}})") == Texts{"io.bfq.weight=10|io.weight=1"});
+    CHECK(writes_of(R"({"blockIO":{"weight":1000}})") ==
+          Texts{"io.bfq.weight=1000|io.weight=10000"});
+    CHECK(writes_of(R"({"blockIO":{"weight":500}})") == Texts{"io.bfq.weight=500|io.weight=4950"});
+    CHECK(writes_of(R"({"blockIO":{"weightDevice":[{"major":8,"minor":0,"weight":100}]}})") ==
+          Texts{"io.bfq.weight=8:0 100|io.weight=8:0 910"});
+    CHECK(writes_of(R"({"blockIO":{
+        "throttleReadBpsDevice":[{"major":8,"minor":0,"rate":600}],
+        "throttleWriteBpsDevice":[{"major":8,"minor":1,"rate":700}],
+        "throttleReadIOPSDevice":[{"major":8,"minor":2,"rate":0}],
+        "throttleWriteIOPSDevice":[{"major":8,"minor":3,"rate":9}]}})") ==
+          Texts{"io.max=8:0 rbps=600", "io.max=8:1 wbps=700", "io.max=8:2 riops=max",
+                "io.max=8:3 wiops=9"});
+}
+
+TEST_CASE("cgroup: huge pages, rdma and, last, unified", "[plan]") {
+    CHECK(writes_of(R"({"unified":{"memory.high":"5","io.max":"8:0 rbps=1\n8:1 wbps=2"},
+                        "hugepageLimits":[{"pageSize":"2MB","limit":9}],
+                        "rdma":{"mlx5_0":{"hcaHandles":3,"hcaObjects":4},"none":{}}})") ==
+          Texts{"hugetlb.2MB.max=9", "hugetlb.2MB.rsvd.max=9",
+                "rdma.max=mlx5_0 hca_handle=3 hca_object=4", "io.max=8:0 rbps=1",
+                "io.max=8:1 wbps=2", "memory.high=5"});
+    CHECK(plan::controllers_of(plan::make_cgroup_writes(
+              resources_of(
+                  R"({"unified":{"memory.high":"5","cgroup.max.depth":"1","pids.max":"1"}})"),
+              CgroupMethod::cgroupfs)) == Texts{"memory", "pids"});
+}
+
+TEST_CASE("cgroup: limits as properties of a unit", "[plan]") {
+    using Bytes = std::vector<std::uint8_t>;
+    constexpr std::uint64_t infinity = UINT64_MAX;
+    const std::vector<UnitProperty> all = plan::make_unit_limits(resources_of(R"({
+        "memory":{"limit":1000,"reservation":500,"swap":1500},
+        "cpu":{"shares":1024,"quota":50001,"period":100000,"cpus":"0,9","mems":"1"},
+        "pids":{"limit":7}})"));
+    CHECK(all == std::vector<UnitProperty>{{"MemoryMax", std::uint64_t{1000}},
+                                           {"MemoryLow", std::uint64_t{500}},
+                                           {"MemorySwapMax", std::uint64_t{500}},
+                                           {"CPUWeight", std::uint64_t{100}},
+                                           {"CPUQuotaPeriodUSec", std::uint64_t{100000}},
+                                           {"CPUQuotaPerSecUSec", std::uint64_t{510000}},
+                                           {"AllowedCPUs", Bytes{1, 2}},
+                                           {"AllowedMemoryNodes", Bytes{2}},
+                                           {"TasksMax", std::uint64_t{7}}});
+    CHECK(plan::make_unit_limits(resources_of(R"({"memory":{"limit":-1},"cpu":{"quota":-1}})")) ==
+          std::vector<UnitProperty>{{"MemoryMax", infinity},
+                                    {"MemorySwapMax", infinity},
+                                    {"CPUQuotaPerSecUSec", infinity}});
+    // What unified says is said to systemd too, and not what it overrides.
+    CHECK(plan::make_unit_limits(resources_of(
+              R"({"memory":{"limit":1},"unified":{"memory.max":"2","pids.max":"max"}})")) ==
+          std::vector<UnitProperty>{{"MemoryMax", std::uint64_t{2}}, {"TasksMax", infinity}});
+}
+
+TEST_CASE("cgroup: annotations set properties of the list only, and no limit twice", "[plan]") {
+    const auto properties = [](const char* name, const char* value) {
+        return plan::make_unit_properties({{std::string("org.systemd.property.") + name, value}},
+                                          {{"MemoryMax", std::uint64_t{1}}});
+    };
+    CHECK(properties("TimeoutStopUSec", "uint64 123") ==
+          std::vector<UnitProperty>{{"TimeoutStopUSec", std::uint64_t{123}}});
+    CHECK(properties("TimeoutStopSec", "2.5") ==
+          std::vector<UnitProperty>{{"TimeoutStopUSec", std::uint64_t{2500000}}});
+    CHECK(properties("CollectMode", "'inactive'") ==
+          std::vector<UnitProperty>{{"CollectMode", std::string("inactive")}});
+    CHECK(properties("IOAccounting", "true") == std::vector<UnitProperty>{{"IOAccounting", true}});
+    for (const char* name : {"ExecStopPost", "User", "Delegate", "Slice", "PIDs", "BindsTo", "",
+                             "DeviceAllow", "BPFProgram", "KillMode"}) {
+        INFO(name);
+        CHECK(error_of([&] { (void)properties(name, "'x'"); }).find("not one of the properties") !=
+              std::string::npos);
+    }
+    CHECK(error_of([&] {
+              (void)properties("MemoryMax", "uint64 18446744073709551615");
+          }).find("sets this limit already") != std::string::npos);
+    for (const char* value : {"", "x", "'x", "uint64", "-1", "[1]", "'a\nb'"}) {
+        INFO(value);
+        CHECK(error_of([&] { (void)properties("MemoryHigh", value); }).find("of its type") !=
+              std::string::npos);
+    }
+}
+
+TEST_CASE("cgroup: the forms of a scope's name", "[plan]") {
+    const auto name = [](const char* path) {
+        const plan::ScopeName made = plan::make_scope_name(path, "c+1");
+        return made.slice + "|" + made.unit;
+    };
+    CHECK(name("") == "|coracle-c\\x2b1.scope");
+    CHECK(name("user.slice:libpod:abc") == "user.slice|libpod-abc.scope");
+    CHECK(name("-:p:n") == "-.slice|p-n.scope");
+    CHECK(name("a-b.slice::n") == "a-b.slice|n.scope");
+    for (const char* path : {"/a/b", "a:b", "a:b:c:d", "user.slice:p:"}) {
+        INFO(path);
+        CHECK(error_of([&] { (void)name(path); }).find("expected cgroupsPath to be of format") !=
+              std::string::npos);
+    }
+    for (const char* path : {"user:p:n", "a/b.slice:p:n", "-a.slice:p:n", "a--b.slice:p:n",
+                             "a-.slice:p:n", "..slice:p:n"}) {
+        INFO(path);
+        CHECK(error_of([&] { (void)name(path); }).find("is not the name of a slice") !=
+              std::string::npos);
+    }
+    CHECK(error_of([&] { (void)name("a.slice:p:b.slice"); }).find("names a slice") !=
+          std::string::npos);
+    CHECK(error_of([&] {
+              (void)plan::make_scope_name("", std::string(255, 'a'));
+          }).find("255 bytes") != std::string::npos);
+}
+
+TEST_CASE("cgroup: who makes it", "[plan]") {
+    Case c = case_with(with_systemd(rootless_subid()));
+    CHECK(c.plan().cgroup.method == CgroupMethod::systemd);
+    CHECK(c.plan().cgroup.scope.name == "coracle-c1.scope");
+    CHECK(c.plan().cgroup.scope.slice == "user.slice");
+    CHECK(c.plan().cgroup.optional);
+    c.linux_().cgroups_path = "x.slice:a:b";
+    CHECK(c.plan().cgroup.scope.slice == "x.slice");
+    c.linux_().cgroups_path = "/a/../b";
+    CHECK(c.plan().cgroup.method == CgroupMethod::cgroupfs);
+    CHECK(c.plan().cgroup.path == "/b");
+    c.linux_().cgroups_path = "rel/x";
+    CHECK(c.plan().cgroup.path == "/user.slice/user-1000.slice/rel/x");
+    c.linux_().cgroups_path = "";
+    c.options.cgroup_manager = CgroupManager::cgroupfs; // and no place to make one
+    CHECK(c.plan().cgroup.method == CgroupMethod::none);
+    CHECK(c.plan().cgroup.reason.find("not the caller's to divide") != std::string::npos);
+    c.options.cgroup_manager = CgroupManager::disabled;
+    CHECK(c.plan().cgroup.reason == "--cgroup-manager=disabled");
+    c.linux_().resources.emplace().pids_limit = 1;
+    CHECK(error_of([&] { (void)c.plan(); }).find("a limit needs a cgroup: --cgroup-manager") !=
+          std::string::npos);
+}
+
+TEST_CASE("cgroup: without a bus the caller's own cgroup is divided", "[plan]") {
+    Case c = case_with(with_cgroupfs(rootless_subid()));
+    CHECK(c.plan().cgroup.path == "/lxc/c1");
+    const std::size_t before = c.plan().degradations.size();
+    c.options.cgroup_manager = CgroupManager::systemd;
+    CHECK(c.plan().cgroup.path == "/lxc/coracle-c1.scope");
+    REQUIRE(c.plan().degradations.size() == before + 1);
+    const std::vector<plan::Degradation> degradations = c.plan().degradations;
+    CHECK(std::any_of(degradations.begin(), degradations.end(), [](const plan::Degradation& entry) {
+        return entry.why.find("systemd does not run this host") != std::string::npos;
+    }));
+    c.facts.cgroup.home = "";
+    CHECK(c.plan().cgroup.method == CgroupMethod::none);
+    c.linux_().resources.emplace().pids_limit = 1;
+    CHECK(error_of([&] { (void)c.plan(); }).find("systemd does not run this host") !=
+          std::string::npos);
+    c.options.lenient_cgroup = true; // --rootless=true
+    CHECK(c.plan().cgroup.method == CgroupMethod::none);
+    c.linux_().cgroups_path = "/";
+    c.options.cgroup_manager = CgroupManager::cgroupfs;
+    CHECK(error_of([&] { (void)c.plan(); }).find("the root of all cgroups") != std::string::npos);
+}
+
+TEST_CASE("cgroup: on a host without cgroup2 what it would have carried is said", "[plan]") {
+    Case c = small_case();
+    CHECK(c.plan().degradations.empty());
+    CHECK(c.plan().cgroup.reason == "no cgroup2 here");
+    c.linux_().cgroups_path = "/a/b";
+    c.linux_().resources.emplace().devices.emplace_back();
+    const std::vector<plan::Degradation> degradations = c.plan().degradations;
+    REQUIRE(degradations.size() == 2);
+    CHECK(degradations[0].what == "/linux/cgroupsPath");
+    CHECK(degradations[1].what == "/linux/resources/devices");
+    c.options.cgroup_manager = CgroupManager::disabled; // asked for
+    CHECK(c.plan().cgroup.reason == "--cgroup-manager=disabled");
+}
+
+TEST_CASE("cgroup: the scope starts while its process still has the caller's uid", "[plan]") {
+    Case c = case_with(with_systemd(rootless_subid()));
+    CHECK(c.plan().cgroup.scope_start == plan::ScopeStart::with_init);
+    c.linux_().uid_mappings = {{0, 100000, 1}};
+    CHECK(c.plan().cgroup.scope_start == plan::ScopeStart::with_intermediate);
+}
+
+TEST_CASE("cgroup: what cgroup v2 has nothing for is refused", "[plan]") {
+    for (const char* json :
+         {R"({"memory":{"swappiness":5}})", R"({"memory":{"disableOOMKiller":true}})",
+          R"({"memory":{"kernelTCP":5}})", R"({"cpu":{"realtimeRuntime":5}})",
+          R"({"cpu":{"realtimePeriod":5}})", R"({"blockIO":{"leafWeight":50}})",
+          R"({"blockIO":{"weightDevice":[{"major":1,"minor":1,"leafWeight":50}]}})",
+          R"({"network":{"classID":5}})", R"({"network":{"priorities":[{"name":"e"}]}})"}) {
+        INFO(json);
+        Case c = case_with(with_systemd(rootful()));
+        c.linux_().resources = resources_of(json);
+        CHECK(error_of([&] { (void)c.plan(); }).find("cgroup v2 has no such limit") !=
+              std::string::npos);
+    }
+    // What managers write for nothing.
+    Case c = case_with(with_systemd(rootful()));
+    c.linux_().resources = resources_of(
+        R"({"memory":{"disableOOMKiller":false,"kernelTCP":0,"useHierarchy":false},
+            "cpu":{"realtimeRuntime":0,"realtimePeriod":0},"network":{"classID":0,"priorities":[]},
+            "blockIO":{"leafWeight":0}})");
+    CHECK(c.plan().cgroup.writes.empty());
+    c.linux_().resources = resources_of(R"({"memory":{"kernel":5}})");
+    REQUIRE(c.plan().degradations.size() == 1);
+    CHECK(c.plan().degradations[0].what == "/linux/resources/memory/kernel");
+}
+
+TEST_CASE("cgroup: a sub-cgroup has one name below the container's", "[plan]") {
+    Case c = case_with(with_systemd(rootful()));
+    c.config.annotations = {{"run.oci.systemd.subgroup", "in"}};
+    CHECK(c.plan().cgroup.sub_cgroup == "in");
+    c.config.annotations["run.oci.delegate-cgroup"] = "mine";
+    CHECK(c.plan().cgroup.sub_cgroup == "in/mine");
+    for (const char* name : {"..", "a/b", ".", "/a"}) {
+        INFO(name);
+        c.config.annotations = {{"run.oci.delegate-cgroup", name}};
+        CHECK(error_of([&] { (void)c.plan(); }).find("is not the name of a cgroup") !=
+              std::string::npos);
+    }
+}
+
+TEST_CASE("cgroup: device rules, the last of which decides", "[plan]") {
+    const auto rules = [](const std::string& json) {
+        return plan::make_device_rules(resources_of("{\"devices\":" + json + "}").devices);
+    };
+    constexpr std::size_t defaults = 11;
+    CHECK(rules("[]").size() == defaults);
+    CHECK(rules(R"([{"allow":true,"access":"rwm"}])").size() == 1); // all: no program
+    CHECK(rules(R"([{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":10,"minor":229,
+                     "access":"rw"}])")
+              .size() == defaults + 2);
+    // What stands before a rule for everything has no effect.
+    const std::vector<plan::DeviceRule> late = rules(
+        R"([{"allow":true,"type":"b","major":8,"access":"r"},{"allow":false,"access":"rwm"}])");
+    CHECK(late.size() == defaults + 1);
+    CHECK_FALSE(late.front().allow);
+    const plan::DeviceRule fuse =
+        rules(R"([{"allow":true,"type":"c","major":10,"minor":-1,"access":"rm"}])").front();
+    CHECK(fuse == plan::DeviceRule{true, plan::DeviceKind::character, 10, std::nullopt, 3});
+    CHECK(rules(R"([{"allow":true,"type":"p","access":"rwm"}])").size() == defaults);
+}
