@@ -26,6 +26,7 @@ const std::vector<Command>& commands() {
         {"pause", "stop all processes of a container", run_pause},
         {"resume", "let them run again", run_resume},
         {"ps", "list the processes of a container", run_ps},
+        {"events", "print what a container uses", run_events},
         {"update", "change the limits of a container", run_update},
         {"delete", "delete a container", run_delete},
         {"list", "list the containers", run_list},
@@ -39,7 +40,7 @@ namespace {
 
 /// Verbs of other runtimes that this build does not have. Their --help fails too: podman and CRI-O
 /// probe for `checkpoint` that way.
-constexpr std::array<const char*, 4> missing_verbs{"checkpoint", "events", "restore", "mounts"};
+constexpr std::array<const char*, 3> missing_verbs{"checkpoint", "restore", "mounts"};
 
 struct Globals {
     container::Context context;

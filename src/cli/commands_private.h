@@ -35,6 +35,7 @@ int run_delete(const container::Context& context, std::vector<std::string> argum
 int run_pause(const container::Context& context, std::vector<std::string> arguments);
 int run_resume(const container::Context& context, std::vector<std::string> arguments);
 int run_ps(const container::Context& context, std::vector<std::string> arguments);
+int run_events(const container::Context& context, std::vector<std::string> arguments);
 int run_update(const container::Context& context, std::vector<std::string> arguments);
 int run_list(const container::Context& context, std::vector<std::string> arguments);
 int run_spec(const container::Context& context, std::vector<std::string> arguments);

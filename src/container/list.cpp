@@ -1,4 +1,4 @@
-#include "context_private.h"
+#include "cgroup_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/log.h"
 #include "coracle/base/text.h"
@@ -31,9 +31,34 @@ std::optional<spec::ContainerView> find_view(const StateRoot& root, const std::s
 
 } // namespace
 
+namespace {
+
+/// Why it may have ended, as long as its cgroup knows.
+void add_limits_met(const Found& found, spec::ContainerView& view) {
+    std::optional<cgroup::Location> location = find_location(found.record);
+    std::optional<cgroup::Directory> directory =
+        location ? cgroup::find_directory(*location) : std::nullopt;
+    if (!directory) {
+        return;
+    }
+    std::map<std::string, std::uint64_t> memory = directory->read_keys("memory.events");
+    std::map<std::string, std::uint64_t> pids = directory->read_keys("pids.events");
+    if (memory.count("oom_kill") != 0) {
+        view.oom_kills = memory["oom_kill"];
+    }
+    if (pids.count("max") != 0) {
+        view.refused_forks = pids["max"];
+    }
+}
+
+} // namespace
+
 spec::ContainerView state(const Context& context, const std::string& id) {
     Found found = require_container(context, id);
     spec::ContainerView view = make_view(found.record, found.status);
+    if (found.status == Status::stopped) {
+        add_limits_met(found, view);
+    }
     view.owner = owner_name(found.record.owner);
     return view;
 }

@@ -19,6 +19,12 @@ Writer& Writer::string(std::string_view value) {
     return *this;
 }
 
+Writer& Writer::number(std::string_view digits) {
+    separate();
+    text_ += digits;
+    return *this;
+}
+
 Writer& Writer::unsigned_integer(std::uint64_t value) {
     separate();
     text_ += std::to_string(value);

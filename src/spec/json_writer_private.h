@@ -25,6 +25,8 @@ class Writer {
     Writer& unsigned_integer(std::uint64_t value);
     Writer& integer(std::int64_t value);
     Writer& boolean(bool value);
+    /// `digits` as it is: the text of a number that JSON takes.
+    Writer& number(std::string_view digits);
 
     Writer& strings(const std::vector<std::string>& values);
     Writer& strings(const std::vector<std::string_view>& values);

@@ -2,7 +2,9 @@
 
 #include "coracle/spec/documents.h"
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -119,6 +121,18 @@ void resume(const Context& context, const std::string& id);
 /// The limits that `resources` has are the container's from here on; the others stay, device rules
 /// always. Throws: as pause; invalid_config.
 void update(const Context& context, const std::string& id, spec::Resources resources);
+
+struct EventsOptions {
+    bool once = false;        ///< the statistics, once
+    bool openmetrics = false; ///< with `once`: in that format, else as JSON
+    std::chrono::milliseconds interval{5000};
+};
+/// Takes whole lines, each with its newline.
+using TakeLine = std::function<void(const std::string& line)>;
+/// Statistics each interval, and an event for each process that the kernel kills for want of
+/// memory, until the container stops. Throws: as pause.
+void events(const Context& context, const std::string& id, const EventsOptions& options,
+            const TakeLine& take);
 
 /// The build's features document. Works without any state root.
 [[nodiscard]] std::string features();
