@@ -1,12 +1,10 @@
 #include "foreground_private.h"
 
+#include "caller_terminal_private.h"
 #include "coracle/base/error.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
-#include "coracle/sys/terminal.h"
-#include "pump_private.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <optional>
@@ -67,12 +65,19 @@ bool is_of_our_own_doing(const struct signalfd_siginfo& info) noexcept {
            (info.ssi_code == SI_USER && info.ssi_pid == static_cast<unsigned>(::getpid()));
 }
 
-/// Handles what has arrived; init's wait status once it has ended.
-std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int console,
-                                Orphans orphans) {
+/// Whom this process waits for, and what reaches it meanwhile.
+struct Attendance {
+    pid_t init;
+    int pidfd;
+    Orphans orphans;
+    Fd signals;
+};
+
+/// Handles what has arrived; init's wait status once it has ended. `terminal`: nullptr if none.
+std::optional<int> take_signals(const Attendance& attendance, CallerTerminal* terminal) {
     struct signalfd_siginfo info {};
     for (;;) {
-        ssize_t got = ::read(signals.get(), &info, sizeof info);
+        ssize_t got = ::read(attendance.signals.get(), &info, sizeof info);
         int saved = errno;
         if (got < 0 && saved == EAGAIN) {
             return std::nullopt;
@@ -88,14 +93,13 @@ std::optional<int> take_signals(const Fd& signals, pid_t init, int pidfd, int co
             continue;
         }
         if (signal == SIGCHLD) {
-            std::optional<int> status = reap(init, orphans);
+            std::optional<int> status = reap(attendance.init, attendance.orphans);
             if (status) {
                 return status;
             }
-        } else if (signal == SIGWINCH && console >= 0) {
-            sys::copy_window_size(STDIN_FILENO, console);
-        } else {
-            (void)sys::try_send_signal(pidfd, signal); // ESRCH: its end is on the way here
+        } else if (terminal == nullptr || !terminal->take_signal(signal)) {
+            // ESRCH: its end is on the way here
+            (void)sys::try_send_signal(attendance.pidfd, signal);
         }
     }
 }
@@ -121,37 +125,52 @@ void end_orphans() {
     }
 }
 
-int wait_without_terminal(const Fd& signals, pid_t init, int pidfd, Orphans orphans) {
+int wait_without_terminal(const Attendance& attendance) {
     for (;;) {
         struct pollfd entry {
-            signals.get(), POLLIN, 0
+            attendance.signals.get(), POLLIN, 0
         };
         (void)::poll(&entry, 1, -1);
-        std::optional<int> status = take_signals(signals, init, pidfd, -1, orphans);
+        std::optional<int> status = take_signals(attendance, nullptr);
         if (status) {
             return *status;
         }
     }
 }
 
-int wait_with_terminal(const Fd& signals, pid_t init, int pidfd, const Fd& console,
-                       Orphans orphans) {
-    sys::RawMode raw(STDIN_FILENO);
-    TerminalPump pump(STDIN_FILENO, STDOUT_FILENO, console.get());
-    for (;;) {
-        std::array<struct pollfd, 4> entries{};
-        entries[0] = {signals.get(), POLLIN, 0};
-        pump.fill(entries[1], entries[2], entries[3]);
-        if (::poll(entries.data(), entries.size(), pump.patience()) == 0) {
-            pump.repeat_end();
-        }
-        pump.move(entries[1], entries[2], entries[3]);
-        std::optional<int> status = take_signals(signals, init, pidfd, console.get(), orphans);
+/// Nothing if the caller's terminal has gone away; with this, init's has too.
+std::optional<int> wait_with_terminal(const Attendance& attendance, Fd console) {
+    CallerTerminal terminal(std::move(console));
+    while (!terminal.is_hung_up()) {
+        terminal.turn(attendance.signals.get());
+        std::optional<int> status = take_signals(attendance, &terminal);
         if (status) {
-            pump.drain();
-            return *status;
+            terminal.drain();
+            return status;
         }
     }
+    return std::nullopt;
+}
+
+/// What a terminal leaves behind when it hangs up ends, unless it asked not to. The first process
+/// of a pid namespace has to be told: the kernel spares it a signal that it has no handler for.
+/// Source: pid_namespaces(7).
+void end_if_hangup_ends_it(const Attendance& attendance) {
+    sys::Fd proc = sys::open_proc();
+    if (!sys::is_signal_provided_for(proc.get(), attendance.init, SIGHUP)) {
+        (void)sys::try_send_signal(attendance.pidfd, SIGKILL);
+    }
+}
+
+int wait_for_end(const Attendance& attendance, Fd console) {
+    if (console) {
+        std::optional<int> status = wait_with_terminal(attendance, std::move(console));
+        if (status) {
+            return *status;
+        }
+        end_if_hangup_ends_it(attendance);
+    }
+    return wait_without_terminal(attendance);
 }
 
 } // namespace
@@ -166,10 +185,9 @@ void block_signals() {
 }
 
 int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans) {
-    Fd signals = open_signals();
     // One that ended before the signalfd was there has left SIGCHLD pending: it is blocked.
-    int status = console ? wait_with_terminal(signals, init, pidfd, console, orphans)
-                         : wait_without_terminal(signals, init, pidfd, orphans);
+    Attendance attendance{init, pidfd, orphans, open_signals()};
+    int status = wait_for_end(attendance, std::move(console));
     if (orphans == Orphans::adopt) {
         end_orphans();
     }

@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/terminal.h"
 
 #include <array>
 #include <cerrno>
@@ -49,7 +50,7 @@ bool write_some(int fd, std::string& buffer) {
 } // namespace
 
 TerminalPump::TerminalPump(int input, int output, int console)
-    : input_(input), output_(output), console_(console) {
+    : input_(input), output_(output), console_(console), input_is_terminal_(::isatty(input) == 1) {
     int flags = ::fcntl(console, F_GETFL);
     (void)::fcntl(console, F_SETFL, flags | O_NONBLOCK);
     struct stat status {};
@@ -64,7 +65,7 @@ TerminalPump::TerminalPump(int input, int output, int console)
 
 void TerminalPump::fill(struct pollfd& input, struct pollfd& output, struct pollfd& console) const {
     bool want_input = input_open_ && to_console_.empty();
-    input = {want_input ? input_ : -1, POLLIN, 0};
+    input = {want_input ? input_ : -1, events_if(input_mode_ == Input::taken, POLLIN), 0};
     output = {to_output_.empty() ? -1 : output_, POLLOUT, 0};
     short wanted = events_if(to_output_.empty(), POLLIN);
     wanted = static_cast<short>(wanted | events_if(!to_console_.empty(), POLLOUT));
@@ -91,14 +92,18 @@ void TerminalPump::read_input() {
     if (try_read_some(input_, to_console_) == 0) {
         return;
     }
+    if (input_is_terminal_ && !sys::is_in_foreground(input_)) {
+        return; // not its end: EIO is for a background whose SIGTTIN is blocked, and may pass
+    }
     input_open_ = false;
-    repeats_end_ = ::isatty(input_) == 0; // a payload that reads to the end shall see one
+    repeats_end_ = !input_is_terminal_; // a payload that reads to the end shall see one
     repeat_end();
 }
 
 int TerminalPump::patience() const {
     constexpr int pause = 200;
-    return repeats_end_ ? pause : -1;
+    // Nothing tells a running process that it has come to the foreground.
+    return repeats_end_ || input_mode_ == Input::left ? pause : -1;
 }
 
 void TerminalPump::repeat_end() {

@@ -15,6 +15,12 @@ class TerminalPump {
     /// if it can be: the caller's own open file stays as it is.
     TerminalPump(int input, int output, int console);
 
+    /// The input is read, or left alone: a terminal in whose background we are.
+    enum class Input { taken, left };
+    void set_input(Input input) noexcept { input_mode_ = input; }
+    /// The input is a terminal, and it has gone away.
+    [[nodiscard]] bool is_hung_up() const noexcept { return input_is_terminal_ && !input_open_; }
+
     /// What to poll for; an fd of -1 is not polled.
     void fill(struct pollfd& input, struct pollfd& output, struct pollfd& console) const;
     /// Moves what poll found.
@@ -38,6 +44,8 @@ class TerminalPump {
     sys::Fd own_output_;
     int output_;
     int console_;
+    Input input_mode_ = Input::taken;
+    bool input_is_terminal_;
     bool input_open_ = true;
     bool console_open_ = true;
     bool repeats_end_ = false; ///< the input is not a terminal and has ended

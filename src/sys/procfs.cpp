@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -181,6 +182,25 @@ pid_t find_namespace_pid(int proc_fd, pid_t pid) {
         }
     }
     return pid;
+}
+
+bool is_signal_provided_for(int proc_fd, pid_t pid, int signal) {
+    Fd file;
+    if (try_open_at(proc_fd, proc_path(pid, "status"), O_RDONLY, 0, file) != 0) {
+        return true;
+    }
+    std::uint64_t mask = 0;
+    std::string text = read_all(file.get(), std::size_t{64} << 10, "/proc/PID/status");
+    for (std::string_view line : split(text, '\n')) {
+        if (line.starts_with("SigCgt:") || line.starts_with("SigIgn:") ||
+            line.starts_with("SigBlk:")) {
+            std::string_view word = line.substr(line.rfind('\t') + 1);
+            std::uint64_t value = 0;
+            (void)std::from_chars(word.data(), word.data() + word.size(), value, 16);
+            mask |= value;
+        }
+    }
+    return (mask >> (signal - 1) & 1) != 0;
 }
 
 std::vector<pid_t> find_children() {

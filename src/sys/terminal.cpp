@@ -24,6 +24,13 @@ void require_device(int fd, unsigned first_major, unsigned last_major, const cha
     }
 }
 
+/// Of what cfmakeraw changes.
+bool is_same_mode(const struct termios& one, const struct termios& other) {
+    return one.c_iflag == other.c_iflag && one.c_oflag == other.c_oflag &&
+           one.c_cflag == other.c_cflag && one.c_lflag == other.c_lflag &&
+           one.c_cc[VMIN] == other.c_cc[VMIN] && one.c_cc[VTIME] == other.c_cc[VTIME];
+}
+
 } // namespace
 
 Pty open_pty(int pts_directory) {
@@ -84,20 +91,29 @@ void start_session() {
     }
 }
 
-RawMode::RawMode(int terminal) noexcept : terminal_(terminal) {
-    struct termios current {};
-    if (::tcgetattr(terminal, &current) != 0) {
-        return;
-    }
-    saved_ = current;
-    ::cfmakeraw(&current);
-    (void)::tcsetattr(terminal, TCSANOW, &current);
+bool is_in_foreground(int terminal) noexcept {
+    pid_t group = ::tcgetpgrp(terminal);
+    return group < 0 || group == ::getpgrp(); // ENOTTY: job control does not reach us through it
 }
 
-RawMode::~RawMode() {
-    if (saved_) {
+void RawMode::enter() noexcept {
+    struct termios current {};
+    if (!is_in_foreground(terminal_) || ::tcgetattr(terminal_, &current) != 0) {
+        return;
+    }
+    struct termios raw = current;
+    ::cfmakeraw(&raw);
+    if (!is_same_mode(raw, current)) { // else it is so by us, and what was before stays known
+        saved_ = current;
+    }
+    (void)::tcsetattr(terminal_, TCSANOW, &raw);
+}
+
+void RawMode::leave() noexcept {
+    if (saved_ && is_in_foreground(terminal_)) {
         (void)::tcsetattr(terminal_, TCSANOW, &*saved_);
     }
+    saved_.reset();
 }
 
 } // namespace coracle::sys

@@ -34,6 +34,10 @@ struct ProcessStat {
 /// Source: proc_pid_status(5), NSpid.
 [[nodiscard]] pid_t find_namespace_pid(int proc_fd, pid_t pid);
 
+/// Whether the process handles, ignores or blocks the signal; true if that cannot be told.
+/// Source: proc_pid_status(5), SigCgt, SigIgn, SigBlk.
+[[nodiscard]] bool is_signal_provided_for(int proc_fd, pid_t pid, int signal);
+
 /// The number after `key` in /proc/self/fdinfo of `fd`; nothing if there is none.
 /// Source: proc_pid_fdinfo(5).
 [[nodiscard]] std::optional<std::uint64_t> find_in_fdinfo(int fd, const std::string& key) noexcept;

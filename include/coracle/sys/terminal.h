@@ -29,16 +29,26 @@ void make_controlling_terminal(int terminal);
 /// Starts a new session. Throws: system; EPERM if the process leads a session or group already.
 void start_session();
 
-/// Puts a terminal in raw mode until it goes out of scope.
+/// Whether this process may read and set the terminal: its process group is the foreground one, or
+/// the terminal is not its controlling one. Source: termios(3), tcgetpgrp(3).
+[[nodiscard]] bool is_in_foreground(int terminal) noexcept;
+
+/// A terminal's raw mode, and the way back from it.
 class RawMode {
   public:
-    /// Does nothing if `terminal` is not one.
-    explicit RawMode(int terminal) noexcept;
-    ~RawMode();
+    /// Sets nothing yet.
+    explicit RawMode(int terminal) noexcept : terminal_(terminal) {}
+    ~RawMode() { leave(); }
     RawMode(const RawMode&) = delete;
     RawMode& operator=(const RawMode&) = delete;
     RawMode(RawMode&&) = delete;
     RawMode& operator=(RawMode&&) = delete;
+
+    /// Raw from here on, and what it is now is what leave restores. Does nothing to what is no
+    /// terminal, and nothing from its background.
+    void enter() noexcept;
+    /// As it was; a terminal that another process group has got meanwhile is left to that.
+    void leave() noexcept;
 
   private:
     int terminal_;

@@ -94,6 +94,25 @@ TEST_CASE("procfs: boot id, paths, threads", "[sys]") {
     CHECK(run_forked([&] { return std::to_string(sys::thread_count(proc.get())); }) == "1");
 }
 
+TEST_CASE("procfs: whether a process handles, ignores or blocks a signal", "[sys]") {
+    CHECK(run_forked([]() -> std::string {
+              const Fd proc = sys::open_proc();
+              const auto asked = [&](int signal) {
+                  return sys::is_signal_provided_for(proc.get(), ::getpid(), signal) ? "y" : "n";
+              };
+              (void)::signal(SIGHUP, SIG_DFL);
+              (void)::signal(SIGUSR1, SIG_IGN);
+              (void)::signal(SIGUSR2, [](int) {});
+              sigset_t blocked;
+              ::sigemptyset(&blocked);
+              ::sigaddset(&blocked, SIGRTMAX);
+              (void)::sigprocmask(SIG_SETMASK, &blocked, nullptr);
+              return std::string(asked(SIGHUP)) + asked(SIGUSR1) + asked(SIGUSR2) +
+                     asked(SIGRTMAX) +
+                     (sys::is_signal_provided_for(proc.get(), 99999999, SIGHUP) ? "y" : "n");
+          }) == "nyyyy");
+}
+
 TEST_CASE("clone: a child, and a sibling that the parent waits for", "[sys]") {
     const pid_t child = sys::clone_process();
     if (child == 0) {

@@ -79,15 +79,18 @@ TEST_CASE("raw mode: until the end of the scope", "[sys]") {
     struct termios after {};
     REQUIRE(::tcgetattr(pty->peer.get(), &before) == 0);
     {
-        const sys::RawMode raw(pty->peer.get());
+        sys::RawMode raw(pty->peer.get());
+        raw.enter();
         REQUIRE(::tcgetattr(pty->peer.get(), &during) == 0);
         CHECK((during.c_lflag & (ICANON | ECHO | ISIG)) == 0);
+        raw.enter(); // what was before stays known
     }
     REQUIRE(::tcgetattr(pty->peer.get(), &after) == 0);
     CHECK(after.c_lflag == before.c_lflag);
     CHECK(after.c_iflag == before.c_iflag);
     const PipeEnds pipe = make_pipe();
-    const sys::RawMode nothing(pipe.reader.get()); // and does nothing
+    sys::RawMode nothing(pipe.reader.get());
+    nothing.enter(); // and does nothing
 }
 
 TEST_CASE("controlling terminal: of the new session, and its three streams", "[sys]") {
