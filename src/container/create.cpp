@@ -1,3 +1,4 @@
+#include "context_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/host/cgroup_facts.h"
@@ -9,6 +10,7 @@
 #include "coracle/sys/procfs.h"
 #include "creation_private.h"
 #include "handover_private.h"
+#include "notify_private.h"
 #include "passed_fds_private.h"
 
 #include <cerrno>
@@ -96,6 +98,10 @@ Decision decide(const Context& context, const CreateOptions& options, plan::Gate
     require_valid_id(options.id);
     Decision decision;
     decision.bundle = load_bundle(options.bundle, options.config);
+    if (has_service_manager()) {
+        decision.notifies = plan::add_notify_socket(
+            decision.bundle.config, notify_socket_in(state_root_path(context), options.id));
+    }
     decision.plan = in_context(
         [&] { return printable(decision.bundle.path) + "/" + options.config; },
         [&] {

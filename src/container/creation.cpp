@@ -175,10 +175,17 @@ void Creation::bring_up() {
     if (decision_.plan.init.gate == plan::GateKind::socket) {
         gate_ = dir_.listen_at_gate();
     }
+    if (decision_.notifies) {
+        notify_ = dir_.bind_notify_socket();
+    }
     launch_ = std::make_unique<launch::Launch>(
-        decision_.plan, proc_fd_, gate_ ? gate_.get() : -1,
+        decision_.plan, proc_fd_,
+        gate_ ? launch::GateSockets{gate_.get(), notify_.get()} : launch::GateSockets{},
         [this](const char* status, pid_t pid) { return describe_state(record_, status, pid); });
     bring_up_init();
+    if (gate_) {
+        notify_.reset();
+    }
     gate_.reset();
     require_strict();
     hand_over_fds();

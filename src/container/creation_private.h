@@ -14,6 +14,7 @@ namespace coracle::container {
 struct Decision {
     Bundle bundle;
     plan::LaunchPlan plan;
+    bool notifies = false; ///< the payload has a socket for its notifications
 };
 [[nodiscard]] Decision decide(const Context& context, const CreateOptions& options,
                               plan::GateKind gate, int proc_fd);
@@ -41,6 +42,9 @@ class Creation {
     [[nodiscard]] pid_t pid() const noexcept { return launch_->pid(); }
     [[nodiscard]] int pidfd() const noexcept { return launch_->pidfd(); }
     [[nodiscard]] sys::Fd take_console() noexcept { return launch_->take_console(); }
+    /// Where the payload's notifications come to; empty without Decision::notifies, and with
+    /// GateKind::socket, when init holds it. From bring_up on, once.
+    [[nodiscard]] sys::Fd take_notify_socket() noexcept { return std::move(notify_); }
     /// Others may kill and delete the container from here on.
     void unlock() const noexcept { dir_.unlock(); }
 
@@ -60,6 +64,7 @@ class Creation {
     ContainerDir dir_;
     spec::Record record_;
     sys::Fd gate_;
+    sys::Fd notify_;
     std::unique_ptr<launch::Launch> launch_;
     bool pid_file_written_ = false;
     bool kept_ = false;

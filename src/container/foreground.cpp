@@ -9,6 +9,7 @@
 #include <csignal>
 #include <optional>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,20 @@ Fd open_signals() {
         throw_system(saved, "signalfd");
     }
     return signals;
+}
+
+/// An fd that is readable when one of the two is.
+Fd watch(int first, int second) {
+    Fd both{::epoll_create1(EPOLL_CLOEXEC)};
+    for (int fd : {first, second}) {
+        struct epoll_event event {};
+        event.events = EPOLLIN;
+        if (!both || ::epoll_ctl(both.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+            int saved = errno;
+            throw_system(saved, "epoll");
+        }
+    }
+    return both;
 }
 
 /// Reaps what has ended; init's status if it is among them.
@@ -71,10 +86,18 @@ struct Attendance {
     int pidfd;
     Orphans orphans;
     Fd signals;
+    NotifyProxy* notify; ///< or nullptr
+    Fd both;             ///< epoll of signals and notify; empty without that
+
+    /// Readable when take_signals has something to do.
+    [[nodiscard]] int wake() const noexcept { return both ? both.get() : signals.get(); }
 };
 
 /// Handles what has arrived; init's wait status once it has ended. `terminal`: nullptr if none.
 std::optional<int> take_signals(const Attendance& attendance, CallerTerminal* terminal) {
+    if (attendance.notify != nullptr) {
+        (void)attendance.notify->pass_on(0); // this process stays the service's main one
+    }
     struct signalfd_siginfo info {};
     for (;;) {
         ssize_t got = ::read(attendance.signals.get(), &info, sizeof info);
@@ -128,7 +151,7 @@ void end_orphans() {
 int wait_without_terminal(const Attendance& attendance) {
     for (;;) {
         struct pollfd entry {
-            attendance.signals.get(), POLLIN, 0
+            attendance.wake(), POLLIN, 0
         };
         (void)::poll(&entry, 1, -1);
         std::optional<int> status = take_signals(attendance, nullptr);
@@ -142,7 +165,7 @@ int wait_without_terminal(const Attendance& attendance) {
 std::optional<int> wait_with_terminal(const Attendance& attendance, Fd console) {
     CallerTerminal terminal(std::move(console));
     while (!terminal.is_hung_up()) {
-        terminal.turn(attendance.signals.get());
+        terminal.turn(attendance.wake());
         std::optional<int> status = take_signals(attendance, &terminal);
         if (status) {
             terminal.drain();
@@ -184,12 +207,18 @@ void block_signals() {
     }
 }
 
-int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans) {
+int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans, NotifyProxy* notify) {
     // One that ended before the signalfd was there has left SIGCHLD pending: it is blocked.
-    Attendance attendance{init, pidfd, orphans, open_signals()};
+    Attendance attendance{init, pidfd, orphans, open_signals(), notify, {}};
+    if (notify != nullptr) {
+        attendance.both = watch(attendance.signals.get(), notify->fd());
+    }
     int status = wait_for_end(attendance, std::move(console));
     if (orphans == Orphans::adopt) {
         end_orphans();
+    }
+    if (notify != nullptr) {
+        (void)notify->pass_on(0); // its last words
     }
     return status;
 }

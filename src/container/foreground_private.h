@@ -1,6 +1,7 @@
 #pragma once
 
 #include "coracle/sys/fd.h"
+#include "notify_private.h"
 
 #include <sys/types.h>
 
@@ -15,9 +16,11 @@ enum class Orphans {
     adopt, ///< this process is their subreaper: it reaps them, and ends those that outlive init
 };
 
-/// Waits for `init`, our child, to end: forwards signals to it, and carries bytes between the
-/// standard streams and `console` (the manager end of its terminal, or empty). Returns its wait
-/// status. Runs in: parent of a foreground run.
-[[nodiscard]] int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans);
+/// Waits for `init`, our child, to end: forwards signals to it, carries bytes between the standard
+/// streams and `console` (the manager end of its terminal, or empty), and passes notifications on
+/// (`notify`: nullptr if there are none). Returns its wait status.
+/// Runs in: parent of a foreground run.
+[[nodiscard]] int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans,
+                         NotifyProxy* notify = nullptr);
 
 } // namespace coracle::container

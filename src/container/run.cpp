@@ -5,20 +5,23 @@
 #include "creation_private.h"
 #include "foreground_private.h"
 #include "handover_private.h"
+#include "notify_private.h"
 #include "passed_fds_private.h"
 
+#include <optional>
 #include <unistd.h>
 
 namespace coracle::container {
 
 namespace {
 
-int run_in_foreground(Creation& creation, const RunOptions& options, Orphans orphans) {
+int run_in_foreground(Creation& creation, const RunOptions& options, Orphans orphans,
+                      NotifyProxy* notify) {
     sys::Fd console = creation.take_console();
     sys::copy_window_size(STDIN_FILENO, console.get()); // before the program asks for it
     creation.start();
     creation.unlock();
-    int status = attend(creation.pid(), creation.pidfd(), std::move(console), orphans);
+    int status = attend(creation.pid(), creation.pidfd(), std::move(console), orphans, notify);
     if (options.keep) {
         creation.keep();
     }
@@ -41,13 +44,24 @@ int run(const Context& context, const RunOptions& options) {
             orphans = Orphans::adopt;
         }
     }
+    std::optional<NotifyProxy> notify;
+    if (decision.notifies) {
+        notify.emplace();
+    }
     Creation creation(context, options.create, decision, proc.get());
     creation.bring_up();
+    if (notify) {
+        notify->take(creation.take_notify_socket());
+    }
     if (!options.detach) {
-        return run_in_foreground(creation, options, orphans);
+        return run_in_foreground(creation, options, orphans, notify ? &*notify : nullptr);
     }
     creation.start();
     creation.keep();
+    creation.unlock();
+    if (notify) {
+        notify->await_ready(creation.pid(), creation.pidfd());
+    }
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "coracle/base/error.h"
 #include "coracle/plan/make_launch_plan.h"
 #include "hooks_private.h"
+#include "notify_private.h"
 #include "seccomp_agent_private.h"
 
 namespace coracle::container {
@@ -10,14 +11,18 @@ namespace {
 
 /// Source: runtime-spec runtime.md#lifecycle, steps 7 and 9: the container of a failed hook is
 /// destroyed.
-void start_created(Found& found) {
+void start_created(Found& found, NotifyProxy* notify) {
     const spec::Record& record = found.record;
+    std::function<void(sys::Fd)> take_notify;
+    if (notify != nullptr) {
+        take_notify = [notify](sys::Fd socket) { notify->take(std::move(socket)); };
+    }
     launch::Stage failed_stage = launch::Stage::begin;
     bool started = false;
     try {
         found.dir.open_gate({record.pid, found.init.pidfd.get(),
                              plan::make_hooks(record.hooks.start_container, "startContainer"),
-                             connect_to_agent(record, record.pid)},
+                             connect_to_agent(record, record.pid), take_notify},
                             failed_stage);
         started = true;
         run_poststart_hooks(record);
@@ -49,7 +54,17 @@ void start(const Context& context, const std::string& id) {
     case Status::created:
         break;
     }
-    in_context([&] { return "start '" + id + "'"; }, [&] { start_created(found); });
+    in_context([&] { return "start '" + id + "'"; },
+               [&] {
+                   std::optional<NotifyProxy> notify;
+                   if (has_service_manager()) {
+                       notify.emplace();
+                   }
+                   start_created(found, notify ? &*notify : nullptr);
+                   if (notify && notify->fd() >= 0) {
+                       notify->await_ready(found.record.pid, found.init.pidfd.get());
+                   }
+               });
 }
 
 } // namespace coracle::container

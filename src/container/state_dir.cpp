@@ -26,6 +26,7 @@ constexpr const char* record_name = "record.json";
 constexpr const char* record_temporary = ".record.json.new";
 constexpr const char* copy_name = "record.copy";
 constexpr const char* config_name = "config.json";
+constexpr const char* notify_name = "notify.sock";
 constexpr const char* gate_name = "start.sock";
 constexpr const char* retired_name = "deleted.json";
 constexpr std::size_t max_file_bytes = std::size_t{16} << 20;
@@ -133,6 +134,10 @@ std::string default_state_root(const RootInputs& inputs) {
     }
     std::string uid = std::to_string(inputs.euid);
     return inputs.run_user_exists ? "/run/user/" + uid + "/coracle" : "/tmp/coracle-" + uid;
+}
+
+std::string notify_socket_in(const std::string& root, const std::string& id) {
+    return root + "/" + id + "/" + notify_name;
 }
 
 std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot missing) {
@@ -353,6 +358,11 @@ Fd ContainerDir::listen_at_gate() const {
     }
 }
 
+Fd ContainerDir::bind_notify_socket() const {
+    return in_context([&] { return "state directory of " + id_; },
+                      [&] { return sys::bind_datagram_at(fd_.get(), notify_name); });
+}
+
 bool ContainerDir::is_gate_waiting() const {
     return launch::is_gate_waiting(fd_.get(), gate_name);
 }
@@ -364,7 +374,7 @@ void ContainerDir::open_gate(const launch::WaitingInit& init, launch::Stage& fai
 void ContainerDir::remove() const {
     // First by name: that needs no further fd, and RLIMIT_NOFILE may be why it is deleted.
     for (const char* name :
-         {record_temporary, gate_name, config_name, copy_name, record_name, retired_name}) {
+         {record_temporary, gate_name, notify_name, config_name, copy_name, record_name, retired_name}) {
         (void)sys::try_unlink(fd_.get(), name, 0);
     }
     if (sys::try_unlink(root_.get(), id_, AT_REMOVEDIR) == 0) {

@@ -87,9 +87,10 @@ void ParentEnd::post(const Message& message, std::span<const int> fds) {
     }
 }
 
-void ParentEnd::send_plan(const plan::InitPlan& plan, int gate) {
-    std::array<int, 1> fds{gate};
-    post(InitPlanMessage{plan}, gate >= 0 ? std::span<const int>(fds) : std::span<const int>());
+void ParentEnd::send_plan(const plan::InitPlan& plan, int gate, int notify) {
+    std::array<int, 2> fds{gate, notify};
+    std::size_t count = gate < 0 ? 0 : notify < 0 ? 1 : 2;
+    post(InitPlanMessage{plan}, std::span<const int>(fds).first(count));
 }
 
 void ParentEnd::send_mount_sources(std::span<const sys::Fd> trees) {

@@ -51,8 +51,8 @@ class ParentEnd : public ChannelEnd {
     using ChannelEnd::ChannelEnd;
     void send_id_map_done() { post(IdMapDone{}); }
     void send_copy_ready() { post(CopyReady{}); }
-    /// `gate` is borrowed; -1 for GateKind::channel.
-    void send_plan(const plan::InitPlan& plan, int gate);
+    /// `gate` and `notify` are borrowed; -1 for GateKind::channel, and where there is none.
+    void send_plan(const plan::InitPlan& plan, int gate, int notify = -1);
     /// `trees` are borrowed; in as many messages as the kernel's limit of fds asks for.
     void send_mount_sources(std::span<const sys::Fd> trees);
     /// `fds` are borrowed, one for each of plan.joins.
@@ -89,7 +89,9 @@ class ChildEnd : public ChannelEnd {
     void send_listener(int listener);
     void send_accepted() { send(Accepted{}); }
     /// The errno, or 0.
-    [[nodiscard]] int try_send_accepted() { return try_send(Accepted{}); }
+    [[nodiscard]] int try_send_accepted(std::span<const int> fds) {
+        return try_send(Accepted{}, fds);
+    }
     /// Sends why this process cannot go on. Never throws: the peer sees EOF if it fails.
     void send_failed(Stage stage, const Error& error) noexcept;
     /// What was seen after the Failed of a refused execve(2).

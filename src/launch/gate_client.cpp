@@ -48,6 +48,9 @@ void open_gate(int dir_fd, const std::string& name, const WaitingInit& init, Sta
     if (!std::holds_alternative<Accepted>(accepted->message)) {
         throw_error(ErrorKind::internal, "init sent an unexpected message at its start");
     }
+    if (init.take_notify && accepted->fds.size() == 1) {
+        init.take_notify(std::move(accepted->fds.front()));
+    }
     await_execution({gate, "init", failed_stage}, start_deadline, init.take_listener);
     require_gone_on(sys::open_proc().get(), init.pid, init.pidfd, Stage::execve, "init");
 }

@@ -54,11 +54,14 @@ void receive_plan(Work& work) {
     std::vector<Fd> fds;
     work.plan = work.channel.require<InitPlanMessage>(&fds).plan;
     bool wants_gate = work.plan.gate == plan::GateKind::socket;
-    if (fds.size() != (wants_gate ? 1U : 0U)) {
+    if (wants_gate ? fds.empty() || fds.size() > 2 : !fds.empty()) {
         throw_error(ErrorKind::internal, "the plan came without the start gate");
     }
     if (wants_gate) {
         work.gate = std::move(fds.front());
+    }
+    if (fds.size() == 2) {
+        work.payload.notify = std::move(fds.back());
     }
 }
 

@@ -25,7 +25,7 @@ using sys::Fd;
 struct Launch::State {
     const plan::LaunchPlan& plan;
     int proc_fd;
-    int gate;
+    GateSockets gate;
     DescribeState describe_state;
     ParentSide side;
     Child intermediate;
@@ -38,8 +38,9 @@ struct Launch::State {
     Fd console;
     std::vector<plan::Degradation> degraded;
 
-    State(const plan::LaunchPlan& launch_plan, int proc, int listener, DescribeState describe)
-        : plan(launch_plan), proc_fd(proc), gate(listener),
+    State(const plan::LaunchPlan& launch_plan, int proc, GateSockets sockets,
+          DescribeState describe)
+        : plan(launch_plan), proc_fd(proc), gate(sockets),
           describe_state(std::move(describe)), side{proc, "init"},
           placement(launch_plan.cgroup, proc) {}
 
@@ -165,7 +166,8 @@ void Launch::State::adopt_init() {
     }
 }
 
-Launch::Launch(const plan::LaunchPlan& plan, int proc_fd, int gate, DescribeState describe_state)
+Launch::Launch(const plan::LaunchPlan& plan, int proc_fd, GateSockets gate,
+               DescribeState describe_state)
     : state_(std::make_unique<State>(plan, proc_fd, gate, std::move(describe_state))) {}
 
 Launch::~Launch() {
@@ -186,7 +188,7 @@ void Launch::bring_up() {
     private_copy.fill(); // while the intermediate unshares the rest
     state.side.channel.send_copy_ready();
     // It waits in the queue for init's execve.
-    state.side.channel.send_plan(state.plan.init, state.gate);
+    state.side.channel.send_plan(state.plan.init, state.gate.listener, state.gate.notify);
     state.adopt_init();
     state.let_init_go_on();
     if (state.plan.init.waits_for_hooks) {

@@ -6,6 +6,7 @@
 #include "listener_sender_private.h"
 #include "process_setup_private.h"
 
+#include <array>
 #include <cerrno>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -20,8 +21,9 @@ void show_stage(const char* role, Stage stage) noexcept {
 
 namespace {
 
-void send_accepted(ChildEnd& channel) {
-    int errnum = channel.try_send_accepted();
+void send_accepted(ChildEnd& channel, const sys::Fd& notify) {
+    std::array<int, 1> fds{notify.get()};
+    int errnum = channel.try_send_accepted(std::span<const int>(fds).first(notify ? 1 : 0));
     // A client that died after Start has asked for it all the same.
     if (errnum != 0 && errnum != EPIPE && errnum != ECONNRESET) {
         throw_system(errnum, "send Accepted");
@@ -90,7 +92,7 @@ void execute_payload(Payload& payload, ChildEnd& client, const char* role) {
     apply_final_rlimits(process);
     // First: whoever is told Accepted tells a death here by this name.
     show_stage(role, Stage::execve);
-    send_accepted(client);
+    send_accepted(client, payload.notify);
     if (sender) {
         sender->start();
         tail.listener_sender = sender->pid();

@@ -22,6 +22,7 @@ struct Payload {
     std::string executable;           ///< found in PATH
     std::vector<std::uint8_t> filter; ///< struct sock_filter[]; empty: none
     unsigned fd_table_size = 0;       ///< of sys::FdTable
+    sys::Fd notify;                   ///< for who starts it; empty: none
 };
 
 /// HOME, limits, ids, capabilities, cwd, signals; then looks the program up and takes the

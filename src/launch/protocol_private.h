@@ -20,7 +20,7 @@
 ///          ── IdMapDone ───────────► become the container's root; join and unshare the rest
 ///     fill the private copy          clone I (CLONE_PARENT)
 ///          ── CopyReady ─────────────────────────────────────────────► execute the private copy
-///          ── InitPlan + gate ───────────────────────────────────────► (read after I's execve)
+///          ── InitPlan + fds ────────────────────────────────────────► (read after I's execve)
 ///          ◄─ InitStarted{pid} ───── exit
 ///     reap M, pidfd of I             session, keyring, hostname, loopback
 ///          ── CgroupReady ───────────────────────────────────────────► cgroup namespace, mounts
@@ -64,7 +64,8 @@ struct CopyReady {};
 struct InitStarted {
     std::int32_t pid = 0;
 };
-/// Beside it: the listening socket of the gate, for GateKind::socket.
+/// Beside it, for GateKind::socket: the listening socket of the gate, and that of the payload's
+/// notifications if there is one.
 struct InitPlanMessage {
     plan::InitPlan plan;
 };
@@ -79,6 +80,7 @@ struct ReadyMessage {
 };
 struct Committed {};
 struct Start {};
+/// Beside it: the socket of the payload's notifications, if init was given one.
 struct Accepted {};
 struct Failed {
     Stage stage{};

@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -73,6 +75,13 @@ Fd make_packet_socket(int flags) {
     return socket;
 }
 
+struct timeval time_limit(std::chrono::milliseconds patience) noexcept {
+    struct timeval limit {};
+    limit.tv_sec = patience.count() / 1000;
+    limit.tv_usec = patience.count() % 1000 * 1000;
+    return limit;
+}
+
 int try_connect(int socket, const struct sockaddr_un& address) noexcept {
     int result = -1;
     do {
@@ -90,9 +99,7 @@ int try_connect_at(int dir_fd, const std::string& name, std::chrono::millisecond
         return ENAMETOOLONG;
     }
     Fd socket = make_packet_socket(0);
-    struct timeval limit {};
-    limit.tv_sec = patience.count() / 1000;
-    limit.tv_usec = patience.count() % 1000 * 1000;
+    struct timeval limit = time_limit(patience);
     if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0) {
         int saved = errno;
         throw_system(saved, "set the time limit of a socket");
@@ -113,7 +120,8 @@ int try_reach_at(int dir_fd, const std::string& name) {
 
 namespace {
 
-/// `directory` gets what the address goes through, and must stay open until it has been used.
+/// The address of `path`, however long: then by `directory`, which must stay open until it has
+/// been used.
 struct sockaddr_un address_of(const std::string& path, Fd& directory) {
     struct sockaddr_un address {};
     address.sun_family = AF_UNIX;
@@ -148,6 +156,40 @@ int try_reach_stream(const std::string& path) {
     Fd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     int errnum = socket ? try_connect(socket.get(), address) : errno;
     return errnum == EAGAIN ? 0 : errnum; // the queue of one who listens is full
+}
+
+Fd bind_datagram_at(int dir_fd, const std::string& name) {
+    Fd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    struct sockaddr_un address {};
+    if (socket && !make_address(dir_fd, name, address)) {
+        throw_system(ENAMETOOLONG, "bind " + printable(name));
+    }
+    mode_t mask = ::umask(0); // the mode at birth: nothing is done to a path afterwards
+    int result = socket ? ::bind(socket.get(), generic(address), sizeof address) : -1;
+    int saved = errno;
+    (void)::umask(mask);
+    if (result != 0) {
+        throw_system(saved, "bind " + printable(name));
+    }
+    return socket;
+}
+
+Fd connect_datagram(const std::string& path, std::chrono::milliseconds patience) {
+    Fd directory;
+    struct sockaddr_un address = address_of(path, directory);
+    socklen_t length = sizeof address;
+    if (path.starts_with('@')) { // unix(7), abstract: as long as it says
+        address.sun_path[0] = '\0';
+        length = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + path.size());
+    }
+    Fd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    struct timeval limit = time_limit(patience);
+    if (!socket || ::connect(socket.get(), generic(address), length) != 0 ||
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0) {
+        int saved = errno;
+        throw_system(saved, "connect to " + printable(path));
+    }
+    return socket;
 }
 
 Fd accept_connection(int listener) {
@@ -256,17 +298,13 @@ ssize_t peek_packet(int socket) {
 
 } // namespace
 
-Packet receive_packet(int socket, std::size_t limit) {
-    Packet packet;
-    ssize_t length = peek_packet(socket);
-    if (length == 0) {
-        return packet;
-    }
-    packet.data.resize(std::min(static_cast<std::size_t>(length), limit));
+namespace {
+
+/// recvmsg(2) into what `packet.data` has room for: the errno, and whether something was cut.
+int receive_into(int socket, Packet& packet, std::span<char> control, int flags, bool& cut) {
     struct iovec part {};
     part.iov_base = packet.data.data();
     part.iov_len = packet.data.size();
-    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
     struct msghdr message {};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -274,11 +312,10 @@ Packet receive_packet(int socket, std::size_t limit) {
     message.msg_controllen = control.size();
     ssize_t got = -1;
     do {
-        got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
     } while (got < 0 && (errno == EINTR || errno == ECONNRESET)); // told once, as above
-    int saved = errno;
     if (got < 0) {
-        throw_system(saved, "receive from the other process");
+        return errno;
     }
     for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
          header = CMSG_NXTHDR(&message, header)) {
@@ -292,11 +329,42 @@ Packet receive_packet(int socket, std::size_t limit) {
             packet.fds.emplace_back(fd);
         }
     }
-    if ((static_cast<unsigned>(message.msg_flags) & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    cut = (static_cast<unsigned>(message.msg_flags) & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+    packet.data.resize(static_cast<std::size_t>(got));
+    return 0;
+}
+
+} // namespace
+
+Packet receive_packet(int socket, std::size_t limit) {
+    Packet packet;
+    ssize_t length = peek_packet(socket);
+    if (length == 0) {
+        return packet;
+    }
+    packet.data.resize(std::min(static_cast<std::size_t>(length), limit));
+    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
+    bool cut = false;
+    int errnum = receive_into(socket, packet, control, 0, cut);
+    if (errnum != 0) {
+        throw_system(errnum, "receive from the other process");
+    }
+    if (cut) {
         throw_error(ErrorKind::internal, "a packet of the other process was cut");
     }
-    packet.data.resize(static_cast<std::size_t>(got));
     return packet;
+}
+
+int try_receive_datagram(int socket, std::size_t limit, Packet& result) {
+    result = {};
+    result.data.resize(limit);
+    alignas(struct cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    bool cut = false;
+    int errnum = receive_into(socket, result, control, MSG_DONTWAIT, cut);
+    if (errnum != 0 || cut) {
+        result = {};
+    }
+    return errnum;
 }
 
 Ready wait_readable(int first, int second, std::chrono::milliseconds limit) {

@@ -246,6 +246,7 @@ static const struct {
     {"find-writable", verb_find_writable},
     {"hold-user-namespace", verb_hold_user_namespace},
     {"enter", verb_enter},
+    {"notify", verb_notify},
 };
 
 static int run_verb(int argc, char** argv) {

@@ -13,6 +13,7 @@ int verb_watch_links(int argc, char** argv);
 int verb_find_writable(int argc, char** argv);
 int verb_hold_user_namespace(int argc, char** argv);
 int verb_enter(int argc, char** argv);
+int verb_notify(int argc, char** argv);
 
 /* Prints `text` as a JSON string. */
 void print_json_string(const char* text);

@@ -16,6 +16,7 @@
 ///     <root>/<id>/record.copy     the same once init runs, for a record that gets damaged
 ///     <root>/<id>/config.json      the configuration, as it was when the container was made
 ///     <root>/<id>/start.sock       the start gate
+///     <root>/<id>/notify.sock      where the payload's notifications come to, bound into it
 ///     <root>/<id>/deleted.json     the record while poststop hooks run: the container is no more
 namespace coracle::container {
 
@@ -33,6 +34,9 @@ struct RootInputs {
 /// /run/coracle for real root, else $XDG_RUNTIME_DIR/coracle, /run/user/UID/coracle or, last,
 /// /tmp/coracle-UID. Pure.
 [[nodiscard]] std::string default_state_root(const RootInputs& inputs);
+
+/// The path of the notification socket of the container `id` in the state root `root`.
+[[nodiscard]] std::string notify_socket_in(const std::string& root, const std::string& id);
 
 enum class MissingRoot { make, is_empty };
 
@@ -92,6 +96,8 @@ class ContainerDir {
     /// The listening socket of the start gate.
     [[nodiscard]] sys::Fd listen_at_gate() const;
     [[nodiscard]] bool is_gate_waiting() const;
+    /// The socket of notify_socket_in.
+    [[nodiscard]] sys::Fd bind_notify_socket() const;
     /// launch::open_gate on it.
     void open_gate(const launch::WaitingInit& init, launch::Stage& failed_stage) const;
 

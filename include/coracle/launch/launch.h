@@ -23,14 +23,20 @@ using DescribeState = std::function<std::string(const char* status, pid_t pid)>;
 /// Passes the listener of the payload's filter on, as soon as the filter is loaded.
 using TakeListener = std::function<void(sys::Fd)>;
 
+/// What init holds for `start`. Borrowed; -1: none.
+struct GateSockets {
+    int listener = -1; ///< for GateKind::socket
+    int notify = -1;   ///< the payload's notifications come to it; only with a listener
+};
+
 /// One container on its way: made by bring_up, kept by commit, started by start. Destroyed before
 /// commit, it kills and reaps what it started.
 /// Runs in: parent, which must have one thread and no other children.
 class Launch {
   public:
-    /// Borrows everything until it is destroyed. `proc_fd`: O_PATH of /proc. `gate`: the listening
-    /// socket for GateKind::socket, else -1.
-    Launch(const plan::LaunchPlan& plan, int proc_fd, int gate, DescribeState describe_state);
+    /// Borrows everything until it is destroyed. `proc_fd`: O_PATH of /proc.
+    Launch(const plan::LaunchPlan& plan, int proc_fd, GateSockets gate,
+           DescribeState describe_state);
     Launch(const Launch&) = delete;
     Launch& operator=(const Launch&) = delete;
     Launch(Launch&&) = delete;
@@ -76,6 +82,8 @@ struct WaitingInit {
     int pidfd = -1;                                ///< borrowed
     std::vector<plan::Hook> start_container_hooks; ///< that it runs before the payload
     TakeListener take_listener;                    ///< empty: the filter has none
+    /// Gets GateSockets::notify when the program is about to be executed; empty: not wanted.
+    std::function<void(sys::Fd)> take_notify;
 };
 
 /// Opens the gate (`name` in `dir_fd`) of a created container and returns once the payload has been

@@ -41,6 +41,12 @@ struct LaunchOptions {
 [[nodiscard]] LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts,
                                           const LaunchOptions& options);
 
+/// Where a payload finds the socket for its notifications: sd_notify(3).
+inline constexpr const char* notify_socket_path = "/run/notify/notify.sock";
+/// Binds `socket` into the container at that path, and names it in the environment. False, with
+/// nothing done, if the configuration has another already, or no process. Pure.
+[[nodiscard]] bool add_notify_socket(spec::Config& config, const std::string& socket);
+
 /// What `exec` and its options add.
 struct ExecOptions {
     std::string id;

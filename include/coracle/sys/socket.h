@@ -33,6 +33,12 @@ namespace coracle::sys {
 /// Whether somebody listens there: 0, or the errno. Does not wait. Throws: system, if the directory
 /// of a long path cannot be opened.
 [[nodiscard]] int try_reach_stream(const std::string& path);
+/// A SOCK_DGRAM socket bound to `name` in the directory, to which everybody who reaches the file
+/// may send; reading it does not wait. Throws: system.
+[[nodiscard]] Fd bind_datagram_at(int dir_fd, const std::string& name);
+/// Connects to the SOCK_DGRAM socket at `path`, "@NAME" for an abstract one. Sending gives up with
+/// EAGAIN after `patience`. Throws: system, naming the path.
+[[nodiscard]] Fd connect_datagram(const std::string& path, std::chrono::milliseconds patience);
 
 /// The next connection. Waits, too, while there is no memory or no fd left for one. Throws: system.
 [[nodiscard]] Fd accept_connection(int listener);
@@ -59,6 +65,10 @@ struct Packet {
 /// The next packet, of at most `limit` bytes. Waits until one comes or the peer closes.
 /// Throws: system; internal if it was cut.
 [[nodiscard]] Packet receive_packet(int socket, std::size_t limit);
+
+/// The next datagram, without waiting for one: 0, or the errno (EAGAIN: none is there). What is
+/// longer than `limit`, or has more than one or two fds, comes without data and fds.
+[[nodiscard]] int try_receive_datagram(int socket, std::size_t limit, Packet& result);
 
 /// What came first on one of two fds.
 enum class Ready { first, second, neither };

@@ -33,7 +33,7 @@ class FakeInit {
     }
     void open() {
         Stage failed_stage = Stage::begin;
-        open_gate(temp_.fd(), "gate", {init_.pid(), pidfd_.get(), {}, {}}, failed_stage);
+        open_gate(temp_.fd(), "gate", {init_.pid(), pidfd_.get(), {}, {}, {}}, failed_stage);
     }
     [[nodiscard]] bool is_waiting() const { return is_gate_waiting(temp_.fd(), "gate"); }
 
@@ -134,7 +134,7 @@ TEST_CASE("gate: nobody, and somebody, waits there", "[launch]") {
     CHECK_FALSE(is_gate_waiting(temp.fd(), "gate"));
     Stage failed_stage = Stage::begin;
     CHECK(error_of([&] {
-              open_gate(temp.fd(), "gate", {1, -1, {}, {}}, failed_stage);
+              open_gate(temp.fd(), "gate", {1, -1, {}, {}, {}}, failed_stage);
           }).kind() == ErrorKind::wrong_state);
     Fd listener = sys::listen_at(temp.fd(), "gate");
     CHECK(is_gate_waiting(temp.fd(), "gate"));
