@@ -112,7 +112,8 @@ def comparable_facts(text, host):
     raw["leads"] = [raw[key] == raw["pid"] for key in ("sid", "pgid")]
     for key in ("stat", "pid", "ppid", "sid", "pgid", "comm", "args"):
         raw.pop(key, None)
-    keep = re.compile(r"(Uid|Gid|Groups|Umask|Cap\w+|NoNewPrivs|Seccomp\w*|Sig\w+):")
+    # SigQ is of all processes of the uid.
+    keep = re.compile(r"(Uid|Gid|Groups|Umask|Cap\w+|NoNewPrivs|Seccomp\w*|Sig(?!Q)\w+):")
     raw["status"] = [line for line in raw["status"].splitlines() if keep.match(line)]
     mounts = [Mount(line) for line in raw["mountinfo"].splitlines()]
     raw["mountinfo"] = [(m.destination, m.type, os.path.basename(m.root), sorted(m.options),

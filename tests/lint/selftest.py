@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import banned
+import conformance
 import fields
 import format as format_check
 import headers
@@ -116,8 +117,32 @@ def run_field_rows(text, word):
         f"fields: {text!r}: '{word}' expected, found {found}"
 
 
+# The same of tests/conformance.md, whose cases are a and b.
+CONFORMANCE_ROWS = [
+    ("| a | 0 | 0 | = | |\n| b | 1: words | = | 2: words | why |", None),
+    ("| a | 0 | 0 | 0 | |", "no row for b"),
+    ("| a | 0 | 0 | 0 | |\n| c | 0 | 0 | 0 | |", "no such case"),
+    ("| a | 0 | 1 | 0 | |", "why do they differ"),
+    ("| a | 1: x | = | 1: y | |", "why do they differ"),
+    ("| a | 0 | 0 | 0 | since |", "no difference"),
+    ("| a | = | 0 | 0 | |", "with itself"),
+    ("| a | none | = | = | |", "not CODE"),
+    ("| a | 0 | 0 | |", "not five cells"),
+    ("| a | 0 | 0 | 0 | |\n| a | 0 | 0 | 0 | |", "a second row"),
+]
+
+
+def run_conformance_rows(text, word):
+    found = conformance.faults_of(text, ["a", "b"])
+    if word is None:
+        return f"conformance: {text!r}: unexpected: {found[0]}" if found else None
+    return None if any(word in fault for fault in found) else \
+        f"conformance: {text!r}: '{word}' expected, found {found}"
+
+
 def check(_root=None):
-    results = [run_case(*case) for case in CASES] + [run_field_rows(*case) for case in FIELD_ROWS]
+    results = ([run_case(*case) for case in CASES] + [run_field_rows(*case) for case in FIELD_ROWS]
+               + [run_conformance_rows(*case) for case in CONFORMANCE_ROWS])
     return [fault for fault in results if fault]
 
 
