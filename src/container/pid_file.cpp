@@ -37,8 +37,11 @@ void write_pid_file(const std::string& path, const std::string& id, pid_t pid) {
                    Split split = split_path(path);
                    sys::Fd directory =
                        sys::open_at(AT_FDCWD, split.directory, O_PATH | O_DIRECTORY);
-                   sys::replace_file(directory.get(), split.name, temporary_of(split.name, id),
-                                     std::to_string(pid), 0644);
+                   std::string text = std::to_string(pid);
+                   if (!sys::try_place_file(directory.get(), split.name, text, 0644)) {
+                       sys::replace_file(directory.get(), split.name, temporary_of(split.name, id),
+                                         text, 0644);
+                   }
                });
 }
 

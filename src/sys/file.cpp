@@ -181,6 +181,29 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
     }
 }
 
+bool try_place_file(int dir_fd, const std::string& name, std::string_view data, mode_t mode) {
+    Fd fd;
+    if (try_open_at(dir_fd, ".", O_WRONLY | O_TMPFILE, mode, fd) != 0) {
+        return false;
+    }
+    write_all(fd.get(), data, name);
+    std::string self = "/proc/self/fd/" + std::to_string(fd.get());
+    int result = ::linkat(AT_FDCWD, self.c_str(), dir_fd, name.c_str(), AT_SYMLINK_FOLLOW);
+    if (result != 0 && errno == EEXIST && try_unlink(dir_fd, name, 0) == 0) {
+        result = ::linkat(AT_FDCWD, self.c_str(), dir_fd, name.c_str(), AT_SYMLINK_FOLLOW);
+    }
+    if (result != 0) {
+        return false;
+    }
+    try {
+        close_written(std::move(fd), name);
+    } catch (Error&) { // catch: takes the file away, rethrows
+        (void)try_unlink(dir_fd, name, 0);
+        throw;
+    }
+    return true;
+}
+
 int try_execute_access(const std::string& path) noexcept {
     if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) {
         return 0;

@@ -52,6 +52,12 @@ void rename_file(int dir_fd, const std::string& name, const std::string& other);
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
                   std::string_view data, mode_t mode);
 
+/// The same by a file that has no name before it is whole, so that nothing is left of it if this
+/// process is killed; between an old file and the new one there may be none. False, with nothing
+/// done, where that is not possible. Throws: system. Source: open(2), O_TMPFILE.
+[[nodiscard]] bool try_place_file(int dir_fd, const std::string& name, std::string_view data,
+                                  mode_t mode);
+
 /// 0 if this process, by its effective ids, may execute the file; or the errno.
 /// Source: faccessat2(2), access(2) where that is refused.
 [[nodiscard]] int try_execute_access(const std::string& path) noexcept;

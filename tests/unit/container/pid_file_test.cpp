@@ -3,6 +3,7 @@
 #include "container/pid_file_private.h"
 #include "coracle/sys/file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 using namespace coracle;
@@ -28,6 +29,19 @@ TEST_CASE("pid file: a link in its place is replaced, not followed", "[container
     write_pid_file(temp.path("p"), "c1", 1);
     CHECK(temp.read("victim") == "v");
     CHECK(temp.read("p") == "1");
+}
+
+TEST_CASE("pid file: nothing of it has a name before it is whole", "[container]") {
+    const TempDir temp;
+    (void)::umask(022);
+    REQUIRE(sys::try_place_file(temp.fd(), "p", "4711", 0644));
+    CHECK(temp.read("p") == "4711");
+    REQUIRE(sys::try_place_file(temp.fd(), "p", "8", 0644));
+    CHECK(temp.read("p") == "8");
+    CHECK((sys::find_stat(temp.fd(), "p")->st_mode & 07777U) == 0644);
+    temp.directory("d");
+    CHECK_FALSE(sys::try_place_file(temp.fd(), "d", "8", 0644));
+    CHECK_FALSE(sys::try_place_file(sys::open_at(AT_FDCWD, "/proc", O_PATH).get(), "p", "8", 0644));
 }
 
 TEST_CASE("pid file: the error names it", "[container]") {
