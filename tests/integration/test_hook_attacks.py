@@ -5,6 +5,7 @@ import os
 import pytest
 
 from harness import eventually
+from manager import Manager
 from residue import process_state
 from test_hooks import KINDS, RUNTIME_KINDS, bundle, log, only, outputs, shell  # noqa: F401
 
@@ -123,9 +124,11 @@ def test_the_environment_of_the_caller_reaches_no_hook(box, log, kind):
     place = log.place(kind)
     listing = "/bin/busybox env" if kind == "startContainer" else "env"
     entry = {**shell(f"{listing} > {place}/seen"), "env": ["PATH=/usr/bin:/bin"]}
+    manager = Manager(box)
     env = {**box.runtime.env, "SECRET_OF_CALLER": "1", "LD_DEBUG_OUTPUT": "/tmp/x",
-           "NOTIFY_SOCKET": "/run/x", "LISTEN_FDNAMES": "n"}
+           "NOTIFY_SOCKET": manager.path, "LISTEN_FDNAMES": "n"}
     assert box.run(bundle(box, log, only(kind, entry)), env=env).rc == 0
+    manager.close()
     names = {line.split("=")[0] for line in log.read("seen").splitlines()}
     assert names <= {"PATH", "PWD", "_", "SHLVL", "OLDPWD"}
 
