@@ -71,11 +71,18 @@ NotifyProxy::NotifyProxy() {
         throw_error(ErrorKind::usage, std::string(variable) + "=" + printable(address) +
                                           ": must be an absolute path or @ and a name; unset it");
     }
-    manager_ = in_context([&] { return std::string(variable); },
-                          [&] { return sys::connect_datagram(address, patience); });
+    try {
+        manager_ = sys::connect_datagram(address, patience);
+    } catch (const Error& error) { // catch: as with sd_notify(3), nobody who listens is no error
+        log::warning(std::string(variable) + ": " + error.text() +
+                     "; no notification is passed on");
+    }
 }
 
 void NotifyProxy::send(const std::string& text) {
+    if (!manager_) {
+        return;
+    }
     std::vector<std::uint8_t> data(text.begin(), text.end());
     int errnum = sys::try_send_packet(manager_.get(), data, {});
     if (errnum != 0) {
@@ -85,6 +92,9 @@ void NotifyProxy::send(const std::string& text) {
 
 /// The other end of the pipe is closed once the manager has come to it in its queue.
 void NotifyProxy::wait_until_processed() {
+    if (!manager_) {
+        return;
+    }
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         int saved = errno;

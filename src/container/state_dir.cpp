@@ -373,8 +373,8 @@ void ContainerDir::open_gate(const launch::WaitingInit& init, launch::Stage& fai
 
 void ContainerDir::remove() const {
     // First by name: that needs no further fd, and RLIMIT_NOFILE may be why it is deleted.
-    for (const char* name :
-         {record_temporary, gate_name, notify_name, config_name, copy_name, record_name, retired_name}) {
+    for (const char* name : {record_temporary, gate_name, notify_name, config_name, copy_name,
+                             record_name, retired_name}) {
         (void)sys::try_unlink(fd_.get(), name, 0);
     }
     if (sys::try_unlink(root_.get(), id_, AT_REMOVEDIR) == 0) {

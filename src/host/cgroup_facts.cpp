@@ -21,7 +21,14 @@ constexpr const char* hybrid_root = "/sys/fs/cgroup/unified";
 
 bool is_cgroup2(const char* path) {
     struct statfs status {};
-    return ::statfs(path, &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC;
+    if (::statfs(path, &status) != 0) {
+        int saved = errno;
+        if (saved == ENOENT || saved == ENOTDIR || saved == EACCES) {
+            return false;
+        }
+        throw_system(saved, std::string("statfs ") + path);
+    }
+    return status.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 bool may_divide(const std::string& cgroup) {

@@ -64,13 +64,12 @@ void write_numbers(Writer& writer, const char* key, const std::string& list) {
     writer.end_array();
 }
 
-void write_usage(Writer& writer, const char* key, std::uint64_t limit, std::uint64_t usage,
-                 std::uint64_t peak, std::uint64_t failures) {
+void write_usage(Writer& writer, const char* key, const UsageStats& usage) {
     writer.key(key).begin_object();
-    writer.key("limit").unsigned_integer(limit);
-    writer.key("usage").unsigned_integer(usage);
-    writer.key("max").unsigned_integer(peak);
-    writer.key("failcnt").unsigned_integer(failures);
+    writer.key("limit").unsigned_integer(usage.limit.value_or(no_limit));
+    writer.key("usage").unsigned_integer(usage.usage);
+    writer.key("max").unsigned_integer(usage.peak.value_or(0));
+    writer.key("failcnt").unsigned_integer(usage.failures);
     writer.end_object();
 }
 
@@ -78,13 +77,14 @@ void write_memory(Writer& writer, const MemoryStats& memory) {
     writer.key("memory").begin_object();
     const auto cache = memory.raw.find("file");
     writer.key("cache").unsigned_integer(cache == memory.raw.end() ? 0 : cache->second);
-    write_usage(writer, "usage", memory.memory.limit.value_or(no_limit), memory.memory.usage,
-                memory.memory.peak.value_or(0), memory.memory.failures);
+    write_usage(writer, "usage", memory.memory);
     // As with cgroup v1, whose readers it is for: of memory and swap together.
-    const bool limited = memory.memory.limit && memory.swap.limit;
-    write_usage(writer, "swap", limited ? *memory.memory.limit + *memory.swap.limit : no_limit,
-                memory.memory.usage + memory.swap.usage, memory.swap.peak.value_or(0),
-                memory.swap.failures);
+    UsageStats both = memory.swap;
+    both.usage += memory.memory.usage;
+    both.limit = memory.memory.limit && memory.swap.limit
+                     ? std::optional(*memory.memory.limit + *memory.swap.limit)
+                     : std::nullopt;
+    write_usage(writer, "swap", both);
     writer.key("raw").begin_object();
     for (const auto& [name, value] : memory.raw) {
         writer.key(name).unsigned_integer(value);

@@ -5,7 +5,7 @@
 namespace coracle::host {
 
 /// Where cgroup2 is mounted, and whether it has the controllers: only mount_point, unified and
-/// problem are set. Source: cgroups(7).
+/// problem are set. Throws: system. Source: cgroups(7).
 [[nodiscard]] CgroupFacts find_cgroup2();
 
 /// All of it. `facts` has the ids and the user namespace of the caller.
