@@ -102,8 +102,9 @@ void check(int result, const char* what) {
 
 class Message {
   public:
-    Message(sd_bus* bus, const char* member) {
-        check(library().new_method_call(bus, &message_, service, object, manager, member),
+    Message(sd_bus* bus, const char* member) : Message(bus, object, manager, member) {}
+    Message(sd_bus* bus, const char* path, const char* interface, const char* member) {
+        check(library().new_method_call(bus, &message_, service, path, interface, member),
               "make a message");
     }
     explicit Message(sd_bus_message* taken) : message_(taken) {}
@@ -173,7 +174,8 @@ struct Bus::State {
     void match_jobs();
     void call_for_job(const Message& message);
     [[nodiscard]] std::optional<BusError> await_job();
-    [[nodiscard]] std::optional<BusError> call(const Message& message) const;
+    [[nodiscard]] std::optional<BusError> call(const Message& message,
+                                               sd_bus_message** answer = nullptr) const;
     [[nodiscard]] std::string result_of_job() const;
 };
 
@@ -250,7 +252,7 @@ std::optional<BusError> Bus::State::await_job() {
     }
 }
 
-std::optional<BusError> Bus::State::call(const Message& message) const {
+std::optional<BusError> Bus::State::call(const Message& message, sd_bus_message** answer) const {
     sd_bus_error error{};
     sd_bus_message* reply = nullptr;
     int result = library().call(bus, message.get(), patience_us, &error, &reply);
@@ -260,6 +262,8 @@ std::optional<BusError> Bus::State::call(const Message& message) const {
         if (failed->text.empty()) {
             failed->text = describe_errno(-result);
         }
+    } else if (answer != nullptr) {
+        *answer = reply;
     } else {
         Message release(reply);
     }
@@ -330,6 +334,27 @@ void Bus::stop_unit(const std::string& name) {
     if (failed && failed->name != "org.freedesktop.systemd1.NoSuchUnit") {
         throw_error(ErrorKind::system, "stop the unit " + printable(name) + ": " + failed->text);
     }
+}
+
+std::optional<std::string> Bus::find_description(const std::string& name) {
+    Message get_unit(state_->bus, "GetUnit");
+    get_unit.append("s", name.c_str());
+    sd_bus_message* reply = nullptr;
+    if (state_->call(get_unit, &reply)) {
+        return std::nullopt;
+    }
+    Message unit(reply);
+    const char* path = nullptr;
+    check(library().read(unit.get(), "o", &path), "read the path of a unit"); // NOLINT
+    Message get(state_->bus, path, "org.freedesktop.DBus.Properties", "Get");
+    get.append("ss", "org.freedesktop.systemd1.Unit", "Description");
+    if (std::optional<BusError> failed = state_->call(get, &reply)) {
+        return std::nullopt; // gone meanwhile
+    }
+    Message answer(reply);
+    const char* text = nullptr;
+    check(library().read(answer.get(), "v", "s", &text), "read a description"); // NOLINT
+    return text;
 }
 
 void Bus::reset_failed(const std::string& name) {

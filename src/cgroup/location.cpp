@@ -34,6 +34,13 @@ std::optional<Directory> find_directory(const Location& location) {
     return directory;
 }
 
+void stop_abandoned(const Location& location) {
+    Bus bus(location.bus_path);
+    if (bus.find_description(location.scope) == location.description) {
+        bus.stop_unit(location.scope);
+    }
+}
+
 void destroy(const Location& location) {
     std::optional<Directory> directory = find_directory(location);
     if (directory) {

@@ -26,16 +26,20 @@ std::optional<cgroup::Location> find_location(const spec::Record& record) {
                    : cgroup.system      ? plan::BusKind::system
                                         : plan::BusKind::user;
     location.bus_path = cgroup.bus_path;
+    location.description = cgroup.description;
     return location;
 }
 
 spec::CgroupRecord make_cgroup_record(const cgroup::Location& location) {
-    return {location.path,
-            location.id,
-            location.sub,
-            location.scope,
-            location.bus == plan::BusKind::system,
-            location.bus_path};
+    spec::CgroupRecord record;
+    record.path = location.path;
+    record.id = location.id;
+    record.sub = location.sub;
+    record.scope = location.scope;
+    record.system = location.bus == plan::BusKind::system;
+    record.bus_path = location.bus_path;
+    record.description = location.description;
+    return record;
 }
 
 LivingCgroup require_cgroup(const Found& found, const char* verb) {
@@ -74,8 +78,12 @@ void remove_cgroup(const spec::Record& record) {
     // The creation was broken off: whether the path is the container's is not known, so nobody in
     // it is killed. Its own processes die with their creator, and a moment is given to them.
     try {
-        cgroup::remove(location->mount_point, location->path);
-    } catch (const Error& error) { // catch: another's
+        if (!location->scope.empty()) {
+            cgroup::stop_abandoned(*location);
+        } else {
+            cgroup::remove(location->mount_point, location->path);
+        }
+    } catch (const Error& error) { // catch: another's, or its manager is gone
         log::warning(error.text() + "; it is left");
     }
 }

@@ -110,6 +110,12 @@ spec::Record Creation::make_record() const {
     const plan::CgroupPlan& cgroup = decision_.plan.cgroup;
     if (cgroup.method == plan::CgroupMethod::cgroupfs) {
         record.cgroup.emplace().path = cgroup.path;
+    } else if (cgroup.method == plan::CgroupMethod::systemd) {
+        spec::CgroupRecord& scope = record.cgroup.emplace();
+        scope.scope = cgroup.scope.name;
+        scope.system = cgroup.scope.bus == plan::BusKind::system;
+        scope.bus_path = cgroup.scope.bus_path;
+        scope.description = cgroup.scope.description;
     }
     record.no_cgroup = cgroup.reason;
     record.degradations = describe_degradations(decision_.plan, {});

@@ -27,11 +27,11 @@ void write_namespaces(json::Writer& writer) {
     writer.key("namespaces").strings(names);
 }
 
-/// No manager is offered, v2 neither, as long as no limit can be applied.
 void write_cgroup(json::Writer& writer) {
     writer.key("cgroup").begin_object();
-    for (const char* name : {"v1", "v2", "systemd", "systemdUser", "rdma"}) {
-        writer.key(name).boolean(false);
+    writer.key("v1").boolean(false);
+    for (const char* name : {"v2", "systemd", "systemdUser", "rdma"}) {
+        writer.key(name).boolean(true);
     }
     writer.end_object();
 }

@@ -62,11 +62,10 @@ std::string parse_optional_absolute(const View& view) {
     return view.as_string().empty() ? std::string() : parse_absolute(view);
 }
 
-/// "/a/b", or "" where `empty` is allowed.
-enum class Empty { allowed, refused };
-std::string parse_cgroup_path(const View& view, Empty empty) {
+/// "/a/b", or "".
+std::string parse_cgroup_path(const View& view) {
     std::string path = view.as_string();
-    if (path.empty() && empty == Empty::allowed) {
+    if (path.empty()) {
         return path;
     }
     const bool valid = path.size() > 1 && clean_absolute(path) == path;
@@ -80,23 +79,29 @@ CgroupRecord parse_cgroup(const View& view) {
     CgroupRecord cgroup;
     view.for_each_member([&](std::string_view key, const View& value) {
         if (key == "path") {
-            cgroup.path = parse_cgroup_path(value, Empty::refused);
+            cgroup.path = parse_cgroup_path(value);
         } else if (key == "id") {
             cgroup.id = value.as_uint64();
         } else if (key == "sub") {
-            cgroup.sub = parse_cgroup_path(value, Empty::allowed);
+            cgroup.sub = parse_cgroup_path(value);
         } else if (key == "scope") {
             cgroup.scope = value.as_string();
         } else if (key == "system") {
             cgroup.system = value.as_bool();
         } else if (key == "busPath") {
             cgroup.bus_path = parse_absolute(value);
+        } else if (key == "description") {
+            cgroup.description = value.as_string();
         }
     });
     view.require_member("path");
-    if (!cgroup.scope.empty() && (!cgroup.path.ends_with("/" + cgroup.scope) ||
-                                  !cgroup.scope.ends_with(".scope") || cgroup.bus_path.empty())) {
+    const bool fits = cgroup.path.empty() || cgroup.path.ends_with("/" + cgroup.scope);
+    if (!cgroup.scope.empty() &&
+        (!fits || !cgroup.scope.ends_with(".scope") || cgroup.bus_path.empty())) {
         view.fail("has a unit that is not that of the cgroup");
+    }
+    if (cgroup.path.empty() && cgroup.scope.empty()) {
+        view.fail("has neither a path nor a unit");
     }
     return cgroup;
 }
@@ -152,6 +157,7 @@ void write_cgroup(json::Writer& writer, const CgroupRecord& cgroup) {
         writer.key("scope").string(cgroup.scope);
         writer.key("system").boolean(cgroup.system);
         writer.key("busPath").string(cgroup.bus_path);
+        writer.key("description").string(cgroup.description);
     }
     writer.end_object();
 }

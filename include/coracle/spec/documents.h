@@ -20,12 +20,13 @@ struct ListenerRecord {
 
 /// The cgroup of a container.
 struct CgroupRecord {
-    std::string path;     ///< below the mount point of cgroup2: "/a/b"
+    std::string path;     ///< below the mount point of cgroup2: "/a/b"; empty: a scope on its way
     std::uint64_t id = 0; ///< its inode; 0: it is not known yet whether it is the container's
     std::string sub;      ///< of the payload, below it: "" or "/a"
     std::string scope;    ///< the unit of systemd; empty: none
     bool system = false;  ///< a unit of the system's manager, not the user's
     std::string bus_path; ///< absolute, of that manager's bus; empty without a unit
+    std::string description; ///< of the unit, by which it is known
 };
 
 /// record.json: what is durable about a container. Status is computed from it, never stored.

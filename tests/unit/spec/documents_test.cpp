@@ -89,7 +89,7 @@ TEST_CASE("features: what readers look for", "[documents]") {
   ])",
              R"("rro")",
              R"("ridmap")",
-             R"("v2": false)",
+             R"("v2": true)",
              R"("idmap": {
         "enabled": true)",
              R"("capabilities": [
