@@ -78,7 +78,9 @@ void ExecLaunch::State::adopt_executor() {
     if (status != 0) {
         throw_ended({}, status, "joiner");
     }
-    place(executor.pid); // while it has the caller's uid still
+    if (plan.placed == plan::ExecPlaced::executor) {
+        place(executor.pid);
+    }
     // Nothing of the executor may overtake InitStarted, so it waits for this.
     side.channel.send_cgroup_ready();
     if (plan.seccomp) {
@@ -101,6 +103,9 @@ ExecLaunch::~ExecLaunch() {
 void ExecLaunch::bring_up() {
     State& state = *state_;
     state.start_joiner();
+    if (state.plan.placed == plan::ExecPlaced::joiner) {
+        state.place(state.joiner.pid); // it waits for its plan
+    }
     state.send_plan();
     state.adopt_executor();
     state.degraded = state.side.await_ready(state.executor, state.console);

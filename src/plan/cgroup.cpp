@@ -86,15 +86,6 @@ void plan_cgroupfs(const Inputs& inputs, const std::string& name, LaunchPlan& pl
     plan.cgroup.path = path;
 }
 
-std::uint32_t host_root_of(const LaunchPlan& plan, const host::Facts& facts) {
-    for (const IdMapping& map : plan.id_map.uids) {
-        if (static_cast<std::uint32_t>(map.container) == 0) {
-            return static_cast<std::uint32_t>(map.host);
-        }
-    }
-    return facts.euid;
-}
-
 std::vector<UnitProperty> make_properties(const Inputs& inputs, const spec::Resources& resources) {
     std::vector<UnitProperty> limits = make_unit_limits(resources);
     std::vector<UnitProperty> properties = make_unit_properties(inputs.config.annotations, limits);
@@ -242,6 +233,15 @@ void require_v2(const spec::Resources& resources) {
 }
 
 } // namespace
+
+std::uint32_t host_root_of(const LaunchPlan& plan, const host::Facts& facts) {
+    for (const IdMapping& map : plan.id_map.uids) {
+        if (static_cast<std::uint32_t>(map.container) == 0) {
+            return static_cast<std::uint32_t>(map.host);
+        }
+    }
+    return facts.euid;
+}
 
 void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
     static const spec::Resources no_resources;

@@ -55,6 +55,11 @@ ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& fac
     plan.exec.id = options.id;
     plan.exec.join_session_keyring = options.join_session_keyring;
     plan.exec.joins_user_namespace = of_container.user_namespace == UserNamespace::joined;
+    bool privileged = facts.privileged && facts.initial_user_namespace;
+    if (plan.exec.joins_user_namespace && !privileged &&
+        host_root_of(of_container, facts) != facts.euid) {
+        plan.placed = ExecPlaced::joiner;
+    }
     plan.exec.process = make_process(inputs, of_container);
     if (config.process && config.process->exec_cpu_affinity) {
         const spec::ExecCpuAffinity& affinity = *config.process->exec_cpu_affinity;

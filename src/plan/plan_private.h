@@ -56,4 +56,7 @@ void plan_hooks(const Inputs& inputs, LaunchPlan& plan, InitPlan& init);
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> make_sysctls(const Inputs& inputs,
                                                                             LaunchPlan& plan);
 
+/// Who root of the container is for the caller.
+[[nodiscard]] std::uint32_t host_root_of(const LaunchPlan& plan, const host::Facts& facts);
+
 } // namespace coracle::plan

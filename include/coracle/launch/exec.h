@@ -18,7 +18,7 @@ struct ExecTarget {
     int directory; ///< its /proc/PID
 };
 
-/// Puts the executor into the container's cgroup.
+/// Puts the executor, or the joiner before it, into the container's cgroup.
 using PlaceInCgroup = std::function<void(pid_t pid)>;
 
 /// One more process of a container on its way. Destroyed before start has returned, it kills and

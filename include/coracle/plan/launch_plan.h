@@ -379,10 +379,19 @@ struct ExecPlan {
     ProcessPlan process;
 };
 
+/// Which process of `exec` is put into the container's cgroup.
+enum class ExecPlaced : std::uint8_t {
+    executor,
+    /// The joiner, whose child the executor is: systemd of the user moves only processes of the
+    /// user's uid, and the executor has that of another, the container's root.
+    joiner,
+};
+
 /// The whole of what will be done to run one more process in a container.
 struct ExecLaunchPlan {
     ExecPlan exec; ///< without `joins`, which depends on the fds that the parent gets
     std::vector<NamespaceKind> namespaces; ///< those of the container that are not the caller's
+    ExecPlaced placed{};
     std::optional<SeccompPlan> seccomp;
     std::vector<Degradation> degradations;
     bool strict = false; ///< a degradation that the executor finds is an error too

@@ -67,3 +67,13 @@ TEST_CASE("plan exec: a degradation is an error with --strict", "[plan]") {
     strict.strict = true;
     CHECK_THROWS_AS(exec_plan(c, {}, strict), Error);
 }
+
+TEST_CASE("plan exec: the joiner enters the cgroup where the executor is of another uid", "[plan]") {
+    Case c = small_case();
+    c.facts.euid = 1000;
+    CHECK(exec_plan(c, with_user_namespace()).placed == plan::ExecPlaced::executor);
+    host::ContainerFacts other{{NamespaceKind::user}, {{0, 100000, 65536}}, {{0, 100000, 65536}}};
+    CHECK(exec_plan(c, other).placed == plan::ExecPlaced::joiner);
+    c.facts.privileged = c.facts.initial_user_namespace = true;
+    CHECK(exec_plan(c, other).placed == plan::ExecPlaced::executor);
+}

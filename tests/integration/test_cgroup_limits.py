@@ -1,0 +1,155 @@
+"""The rows of linux.resources in the files of the kernel and in the properties of the unit."""
+
+import os
+
+import pytest
+
+import cgroups
+from cgroups import limited
+
+pytestmark = [pytest.mark.machine("uml"), pytest.mark.place("manager")]
+MIB = 1 << 20
+FILES = "--cgroup-manager=cgroupfs"
+INFINITY = "infinity"
+
+
+def cpu(**values):
+    return {"cpu": values}
+
+
+def memory(**values):
+    return {"memory": values}
+
+
+# name: (resources, {file: text}, {property: text})
+ROWS = {
+    "memory": (memory(limit=64 * MIB), {"memory.max": str(64 * MIB)}, {"MemoryMax": str(64 * MIB)}),
+    "no memory limit": (memory(limit=-1), {"memory.max": "max"}, {"MemoryMax": INFINITY}),
+    "reservation": (memory(reservation=16 * MIB), {"memory.low": str(16 * MIB)},
+                    {"MemoryLow": str(16 * MIB)}),
+    "pids": ({"pids": {"limit": 17}}, {"pids.max": "17"}, {"TasksMax": "17"}),
+    "no pids limit": ({"pids": {"limit": -1}}, {"pids.max": "max"}, {"TasksMax": INFINITY}),
+    "shares": (cpu(shares=1024), {"cpu.weight": "100"}, {"CPUWeight": "100"}),
+    "few shares": (cpu(shares=2), {"cpu.weight": "1"}, {"CPUWeight": "1"}),
+    "many shares": (cpu(shares=262144), {"cpu.weight": "10000"}, {"CPUWeight": "10000"}),
+    "512 shares": (cpu(shares=512), {"cpu.weight": "59"}, {"CPUWeight": "59"}),
+    "quota": (cpu(quota=50000, period=100000), {"cpu.max": "50000 100000"},
+              {"CPUQuotaPerSecUSec": "500ms"}),
+    "quota alone": (cpu(quota=20000), {"cpu.max": "20000 100000"},
+                    {"CPUQuotaPerSecUSec": "200ms"}),
+    "period alone": (cpu(period=50000), {"cpu.max": "max 50000"},
+                     {"CPUQuotaPerSecUSec": INFINITY, "CPUQuotaPeriodUSec": "50ms"}),
+    "burst": (cpu(quota=50000, period=100000, burst=30000),
+              {"cpu.max": "50000 100000", "cpu.max.burst": "30000"}, {}),
+    "idle": (cpu(idle=1, shares=1024), {"cpu.idle": "1"}, {}),
+    "io weight": ({"blockIO": {"weight": 500}}, {"io.weight": "default 4950"}, {"IOWeight": "4950"}),
+    "unified": ({"unified": {"memory.high": str(32 * MIB), "pids.max": "33"}, "pids": {"limit": 5}},
+                {"memory.high": str(32 * MIB), "pids.max": "33"},
+                {"MemoryHigh": str(32 * MIB), "TasksMax": "33"}),
+    "unified weight": ({"unified": {"cpu.weight": "77"}, **cpu(shares=1024)},
+                       {"cpu.weight": "77"}, {"CPUWeight": "77"}),
+    "oom group": ({"unified": {"memory.oom.group": "1"}}, {"memory.oom.group": "1"}, {}),
+}
+
+
+@pytest.mark.parametrize("manager", ["-s", FILES])
+@pytest.mark.parametrize("row", ROWS)
+def test_a_limit_is_in_the_file_and_in_the_unit(box, row, manager):
+    resources, files, properties = ROWS[row]
+    container = box.create("pause", edit=limited(**resources), before=[manager, "--strict"])
+    for name, text in files.items():
+        path = f"{cgroups.directory(container)}/{name}"
+        if not os.path.exists(path):
+            pytest.skip(f"machine: its kernel has no {name}")
+        assert cgroups.read(path) == text, name
+    if manager == "-s":
+        shown = cgroups.properties(box, f"coracle-{container.id}.scope", *properties, "Id")
+        assert {name: shown[name] for name in properties} == properties
+
+
+@pytest.mark.modes("user", "root")
+def test_systemd_rounds_a_quota_up_and_the_file_follows(box):
+    container = box.create("pause", edit=limited(**cpu(quota=12345, period=100000)),
+                           before=["-s"])
+    assert cgroups.value(container, "cpu.max") == "13000 100000"
+    container = box.create("pause", edit=limited(**cpu(quota=12345, period=100000)),
+                           before=[FILES])
+    assert cgroups.value(container, "cpu.max") == "12345 100000"
+
+
+@pytest.mark.modes("user", "root")
+def test_no_processes_is_a_limit_too(box):
+    """0: init is there, and no other may be."""
+    container = box.create("pause", edit=limited(pids={"limit": 0}), before=["-s"])
+    assert cgroups.value(container, "pids.max") == "0"
+    shown = cgroups.properties(box, f"coracle-{container.id}.scope", "TasksMax")
+    assert shown == {"TasksMax": "1"}
+
+
+ABSENT = {
+    "cpu/cpus": cpu(cpus="0"),
+    "hugepageLimits": {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * MIB}]},
+    "rdma": {"rdma": {"mlx5_1": {"hcaHandles": 3}}},
+    "unified": {"unified": {"misc.max": "res 1"}},
+}
+
+
+@pytest.mark.parametrize("member", ABSENT)
+def test_a_controller_that_is_not_there_is_named_with_the_cure(box, member):
+    resources = ABSENT[member]
+    bundle = box.bundle("pause", edit=limited(**resources))
+    says = [f"/linux/resources/{member}", "controller", "is not available"]
+    if box.mode != "root":
+        says += ["/etc/systemd/system/user@.service.d/delegate.conf", "Delegate="]
+    box.fails("create", "--bundle", bundle.path, box.new_id(), options=["-s"], says=says)
+    assert cgroups.units(box) == []
+    container = box.create("pause", bundle=bundle, before=["-s", "--rootless=true"])
+    degraded = str(box.state(container.id)["degradations"])
+    assert f"/linux/resources/{member}" in degraded and "not limited" in degraded
+
+
+WITHOUT_V2 = {
+    "memory/swappiness": memory(swappiness=10),
+    "memory/disableOOMKiller": memory(disableOOMKiller=True),
+    "cpu/realtimeRuntime": cpu(realtimeRuntime=1000),
+    "network": {"network": {"classID": 1}},
+}
+
+
+@pytest.mark.modes("user")
+@pytest.mark.parametrize("member", WITHOUT_V2)
+def test_what_only_cgroup_v1_had_is_an_error(box, member):
+    bundle = box.bundle("pause", edit=limited(**WITHOUT_V2[member]))
+    box.fails("create", "--bundle", bundle.path, box.new_id(), says=[member, "cgroup v2"])
+
+
+WRONG = {
+    "swap below memory": memory(limit=64 * MIB, swap=32 * MIB),
+    "swap without memory": memory(swap=64 * MIB),
+    "a quota of one": cpu(quota=1, period=100000),
+    "a period too long": cpu(quota=1000, period=100000000),
+    "no such device": {"blockIO": {"throttleReadBpsDevice": [
+        {"major": 511, "minor": 1023, "rate": 4096}]}},
+    "not a number": {"unified": {"memory.max": "much"}},
+    "no file": {"unified": {"memory.nothing": "1"}},
+    "no controller": {"unified": {"memory": "1"}},
+    "a path": {"unified": {"../memory.max": "1"}},
+    "two lines to the parent": {"unified": {"memory.x/../../memory.max": "1"}},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_limit_is_an_error_and_leaves_nothing(box, wrong):
+    bundle = box.bundle("pause", edit=limited(**WRONG[wrong]))
+    for manager in ("-s", FILES):
+        box.fails("create", "--bundle", bundle.path, box.new_id(), options=[manager])
+        assert cgroups.units(box) == []
+    assert not [entry for entry in box.leavings() if entry.startswith("cgroup")]
+
+
+@pytest.mark.modes("user", "root")
+def test_the_limits_of_one_are_not_those_of_another(box):
+    first = box.create("pause", edit=limited(pids={"limit": 10}), before=["-s"])
+    second = box.create("pause", edit=limited(pids={"limit": 20}), before=["-s"])
+    assert cgroups.value(first, "pids.max") == "10"
+    assert cgroups.value(second, "pids.max") == "20"
