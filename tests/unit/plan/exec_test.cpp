@@ -68,7 +68,8 @@ TEST_CASE("plan exec: a degradation is an error with --strict", "[plan]") {
     CHECK_THROWS_AS(exec_plan(c, {}, strict), Error);
 }
 
-TEST_CASE("plan exec: the joiner enters the cgroup where the executor is of another uid", "[plan]") {
+TEST_CASE("plan exec: the joiner enters the cgroup where the executor is of another uid",
+          "[plan]") {
     Case c = small_case();
     c.facts.euid = 1000;
     CHECK(exec_plan(c, with_user_namespace()).placed == plan::ExecPlaced::executor);
