@@ -33,8 +33,13 @@ void kill_each(const Directory& cgroup) {
     Clock::time_point deadline = Clock::now() + patience;
     (void)cgroup.try_write("cgroup.freeze", "1");
     do {
+        bool denied = false;
         for (pid_t pid : cgroup.processes()) {
-            (void)::kill(pid, SIGKILL);
+            denied = ::kill(pid, SIGKILL) != 0 && errno == EPERM;
+        }
+        if (denied) {
+            (void)cgroup.try_write("cgroup.freeze", "0");
+            throw_system(EPERM, "kill the processes of " + printable(cgroup.name()));
         }
         // From 5.2 to 5.13 one in the middle of being frozen may need this to die.
         (void)cgroup.try_write("cgroup.freeze", "0");

@@ -35,6 +35,19 @@ void require_cgroup2(int fd, const std::string& name) {
     }
 }
 
+/// What `read` gives; nothing if the cgroup has been removed meanwhile.
+template <class Read>
+auto unless_removed(Read read) -> std::optional<decltype(read())> {
+    try {
+        return read();
+    } catch (const Error& error) { // catch: the kernel's word for a cgroup that is gone; rethrows
+        if (error.errnum() != ENODEV && error.errnum() != ENOENT) {
+            throw;
+        }
+        return std::nullopt;
+    }
+}
+
 } // namespace
 
 std::map<std::string, std::uint64_t> parse_keys(const std::string& text) {
@@ -90,7 +103,8 @@ std::optional<std::string> Directory::find_text(const std::string& file) const {
     if (errnum != 0) {
         throw_system(errnum, "open " + printable(name_ + "/" + file));
     }
-    return sys::read_all(opened.get(), max_text, name_ + "/" + file);
+    return unless_removed(
+        [&] { return sys::read_all(opened.get(), max_text, name_ + "/" + file); });
 }
 
 std::optional<std::uint64_t> Directory::find_number(const std::string& file) const {
@@ -112,7 +126,9 @@ int Directory::try_write(const std::string& file, std::string_view value) const 
 
 std::vector<std::string> Directory::children() const {
     std::vector<std::string> names;
-    for (std::string& name : sys::list_directory(fd_.get())) {
+    std::optional<std::vector<std::string>> entries =
+        unless_removed([&] { return sys::list_directory(fd_.get()); });
+    for (std::string& name : entries.value_or(std::vector<std::string>())) {
         std::optional<struct stat> status = sys::find_stat(fd_.get(), name);
         if (status && S_ISDIR(status->st_mode)) {
             names.push_back(std::move(name));
@@ -187,8 +203,12 @@ bool Directory::wait_for(const char* key, std::uint64_t value,
         if (::lseek(events.get(), 0, SEEK_SET) < 0) {
             return value == 0; // ENODEV
         }
-        std::string text = sys::read_all(events.get(), max_text, name_ + "/cgroup.events");
-        if (parse_keys(text)[key] == value) {
+        std::optional<std::string> text = unless_removed(
+            [&] { return sys::read_all(events.get(), max_text, name_ + "/cgroup.events"); });
+        if (!text) {
+            return value == 0;
+        }
+        if (parse_keys(*text)[key] == value) {
             return true;
         }
         auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());

@@ -186,11 +186,12 @@ void Placement::State::finish_scope() {
                         printable(scope.slice) + ": " + printable(failed->text) +
                         (failed->name.empty() ? "" : " (" + printable(failed->name) + ")"));
     }
-    path = sys::read_cgroup_path(proc_fd, std::to_string(pid));
-    if (!path.ends_with("/" + scope.name)) {
+    std::string found = sys::read_cgroup_path(proc_fd, std::to_string(pid));
+    if (!found.ends_with("/" + scope.name)) { // another's, which is not to be destroyed
         throw_error(ErrorKind::system, "systemd has started " + printable(scope.name) +
-                                           ", but the container is in " + printable(path));
+                                           ", but the container is in " + printable(found));
     }
+    path = std::move(found);
     directory = Directory::open(plan.mount_point, path);
     id = directory->id();
 }

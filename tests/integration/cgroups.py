@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+import pytest
+
 import machines
 
 # Natively the controllers are those of cgroup v1, and cgroup v2 is beside them.
@@ -105,6 +107,13 @@ def limited(path=None, **resources):
         if path is not None:
             config["linux"]["cgroupsPath"] = path
     return edit
+
+
+def require_files(names):
+    """Skips on a machine whose kernel lacks one."""
+    for name in names:
+        if not os.path.exists(f"{MOUNT}{TESTER}/{name}"):
+            pytest.skip(f"machine: its kernel has no {name}")
 
 
 class Cgroup:

@@ -109,19 +109,36 @@ class Records:
 
 @managers
 def test_delete_does_not_kill_in_a_cgroup_with_another_inode(box, manager):
-    """The record names the path of another's cgroup; its own id says that it is not the one."""
+    """The record names the path and unit of another's; its own id says that it is not the one."""
     victim, container = (box.start("pause", before=[manager]) for _ in range(2))
     own = cgroups.directory(container)
-    Records.change(box, container, cgroup={"path": cgroups.path_of(victim)})
+    Records.change(box, container, cgroup={**Records.cgroup(box, victim),
+                                           "id": os.stat(own).st_ino})
     for verb in ("pause", "ps"):
         box.fails(verb, container.id, says="no cgroup of its own")
+    box.fails("exec", container.id, "/bin/guest", "exit", "0", says="no cgroup any more")
     box.must("kill", "--all", container.id, "KILL")
     box.must("delete", "--force", container.id)
     assert victim.status() == "running" and os.path.exists(f"/proc/{victim.pid}")
     assert cgroups.of(victim.pid) == cgroups.path_of(victim)
+    assert eventually(lambda: not os.path.exists(own) or not cgroups.processes(own))
     if os.path.exists(own):
-        assert cgroups.processes(own) == []
         os.rmdir(own)
+
+
+def test_the_unit_of_a_later_container_is_left(box):
+    """It has the name that another had, which has ended and was not deleted yet."""
+    edit = cgroups.at(f":test:{box.mark}")
+    first = box.start("pause", edit=edit)
+    box.must("kill", first.id, "KILL")
+    first.wait_stopped()
+    assert eventually(lambda: not os.path.exists(
+        cgroups.MOUNT + cgroups.scope_of(box, f"test-{box.mark}")))
+    second = box.start("pause", edit=edit)
+    box.must("kill", "--all", first.id, "KILL")
+    box.must("delete", "--force", first.id)
+    assert second.status() == "running" and os.path.exists(f"/proc/{second.pid}")
+    assert cgroups.of(second.pid) == cgroups.path_of(second)
 
 
 @managers

@@ -11,6 +11,8 @@ from report import Counts, read_junit
 
 # For building it (once), starting it and all of its tests; what hangs is ended.
 MACHINE_SECONDS = 1500
+# How much is tried.
+PASSED_ON = ("CORACLE_CYCLES", "CORACLE_KILL_SAMPLE", "CORACLE_SEED")
 
 
 def _stage(context, directory):
@@ -43,6 +45,7 @@ def run_on_machine(context, execute, name, workers=2):
         stage, results = Path(temporary, "coracle"), Path(temporary, "results")
         _stage(context, stage)
         command = ["env", "CORACLE_BUILD=/copy/coracle/build", "CORACLE_MUST_RUN=1",
+               *(f"{key}={os.environ[key]}" for key in PASSED_ON if key in os.environ),
                    "python3", "-m", "pytest", "-q", "--junitxml=/results/report.xml",
                    *(["-n", str(workers)] if workers > 1 else []), *context.pytest, *_files_for(name, stage / "tests/integration")]
         code, text = execute(

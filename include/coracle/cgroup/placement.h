@@ -78,7 +78,7 @@ void destroy(const Location& location);
 void place(const Location& location, const std::string& sub, const std::string& fallback,
            pid_t pid);
 
-/// The limits of a living container are changed, systemd told first.
+/// The limits of a living container are changed, in its files and in its unit; with an error none.
 /// Runs in: parent of update. Throws: as write_limits.
 [[nodiscard]] std::vector<plan::Degradation> update(const Location& location,
                                                     const plan::CgroupUpdate& changes);
