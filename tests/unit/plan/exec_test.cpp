@@ -72,6 +72,7 @@ TEST_CASE("plan exec: the joiner enters the cgroup where the executor is of anot
           "[plan]") {
     Case c = small_case();
     c.facts.euid = 1000;
+    c.facts.privileged = false;
     CHECK(exec_plan(c, with_user_namespace()).placed == plan::ExecPlaced::executor);
     host::ContainerFacts other{{NamespaceKind::user}, {{0, 100000, 65536}}, {{0, 100000, 65536}}};
     CHECK(exec_plan(c, other).placed == plan::ExecPlaced::joiner);
