@@ -1,5 +1,7 @@
 """The rows of linux.resources in the files of the kernel and in the properties of the unit."""
 
+import os
+
 import pytest
 
 import cgroups
@@ -149,3 +151,76 @@ def test_the_limits_of_one_are_not_those_of_another(box):
     second = box.create("pause", edit=limited(pids={"limit": 20}), before=["-s"])
     assert cgroups.value(first, "pids.max") == "10"
     assert cgroups.value(second, "pids.max") == "20"
+
+
+# ---- what only some machines have
+
+
+SWAP = {"both": ((64, 128), "67108864"), "none": ((64, 64), "0"), "all": ((64, -1), "max"),
+        "no limit": ((-1, None), "max")}
+
+
+@pytest.mark.machine("vm")
+@pytest.mark.modes("user")
+def test_swap_is_what_memory_and_swap_have_beyond_memory(box):
+    for (limit, swap), expected in SWAP.values():
+        values = {"limit": limit * MIB if limit > 0 else limit}
+        if swap is not None:
+            values["swap"] = swap * MIB if swap > 0 else swap
+        container = box.create("pause", edit=limited(memory=values), before=["-s"])
+        assert cgroups.value(container, "memory.swap.max") == expected, values
+        shown = cgroups.properties(box, f"coracle-{container.id}.scope", "MemorySwapMax")
+        assert shown["MemorySwapMax"] == expected.replace("max", INFINITY)
+
+
+@pytest.mark.machine("vm")
+@pytest.mark.modes("user")
+def test_update_keeps_the_sum_of_memory_and_swap(box):
+    container = box.create("pause", edit=limited(memory={"limit": 64 * MIB, "swap": 128 * MIB}))
+    box.must("update", "--memory", "32M", container.id)
+    assert cgroups.value(container, "memory.max") == str(32 * MIB)
+    assert cgroups.value(container, "memory.swap.max") == str(96 * MIB)
+    box.must("update", "--memory-swap", "40M", container.id)
+    assert cgroups.value(container, "memory.swap.max") == str(8 * MIB)
+    box.fails("update", "--memory", "64M", container.id, says="memoryswap")
+    assert cgroups.value(container, "memory.max") == str(32 * MIB)
+    box.must("update", "--memory", "64M", "--memory-swap", "-1", container.id)
+    assert cgroups.value(container, "memory.swap.max") == "max"
+
+
+def first_disk():
+    for name in sorted(os.listdir("/sys/block")):
+        if not name.startswith(("loop", "ram", "zram", "sr")):
+            return cgroups.read(f"/sys/block/{name}/dev")
+    return None
+
+
+@pytest.mark.machine("uml", "vm")
+@pytest.mark.modes("user", "root")
+def test_the_rates_of_a_disk(box):
+    disk = first_disk()
+    if not disk:
+        pytest.skip("machine: no disk")
+    major, minor = map(int, disk.split(":"))
+    rates = {"throttleReadBpsDevice": 1 << 20, "throttleWriteIOPSDevice": 50}
+    devices = {name: [{"major": major, "minor": minor, "rate": rate}] for name, rate in rates.items()}
+    container = box.create("pause", edit=limited(blockIO=devices))
+    path = f"{cgroups.directory(container)}/io.max"
+    if not os.path.exists(path):
+        pytest.skip("machine: its kernel has no io.max")
+    assert cgroups.read(path) == f"{disk} rbps=1048576 wbps=max riops=max wiops=50"
+
+
+@pytest.mark.machine("systemd")
+@pytest.mark.modes("root")
+def test_huge_pages(box):
+    sizes = [name.split(".")[1] for name in os.listdir("/sys/fs/cgroup/system.slice")
+             if name.startswith("hugetlb.") and name.endswith("B.max")]
+    if not sizes:
+        with open("/sys/fs/cgroup/cgroup.controllers", encoding="ascii") as file:
+            assert "hugetlb" not in file.read().split()
+        pytest.skip("machine: no controller hugetlb")
+    limits = [{"pageSize": sizes[0], "limit": 4 * MIB if sizes[0] == "2MB" else 1 << 30}]
+    container = box.create("pause", edit=limited(hugepageLimits=limits))
+    for name in ("max", "rsvd.max"):
+        assert cgroups.value(container, f"hugetlb.{sizes[0]}.{name}") == str(limits[0]["limit"])
