@@ -41,6 +41,8 @@ struct Library {
     decltype(&::sd_bus_message_open_container) open_container = nullptr;
     decltype(&::sd_bus_message_close_container) close_container = nullptr;
     decltype(&::sd_bus_message_read) read = nullptr;
+    decltype(&::sd_bus_message_enter_container) enter_container = nullptr;
+    decltype(&::sd_bus_message_at_end) at_end = nullptr;
     decltype(&::sd_bus_message_get_error) get_error = nullptr;
     decltype(&::sd_bus_error_free) error_free = nullptr;
     bool is_253 = false;
@@ -83,6 +85,8 @@ Library::Library() : handle(::dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL)) 
     find(open_container, "sd_bus_message_open_container");
     find(close_container, "sd_bus_message_close_container");
     find(read, "sd_bus_message_read");
+    find(enter_container, "sd_bus_message_enter_container");
+    find(at_end, "sd_bus_message_at_end");
     find(get_error, "sd_bus_message_get_error");
     find(error_free, "sd_bus_error_free");
     is_253 = ::dlsym(handle, "sd_bus_emit_signal_to") != nullptr; // came with it
@@ -102,9 +106,8 @@ void check(int result, const char* what) {
 
 class Message {
   public:
-    Message(sd_bus* bus, const char* member) : Message(bus, object, manager, member) {}
-    Message(sd_bus* bus, const char* path, const char* interface, const char* member) {
-        check(library().new_method_call(bus, &message_, service, path, interface, member),
+    Message(sd_bus* bus, const char* member) {
+        check(library().new_method_call(bus, &message_, service, object, manager, member),
               "make a message");
     }
     explicit Message(sd_bus_message* taken) : message_(taken) {}
@@ -336,25 +339,15 @@ void Bus::stop_unit(const std::string& name) {
     }
 }
 
-std::optional<std::string> Bus::find_description(const std::string& name) {
-    Message get_unit(state_->bus, "GetUnit");
-    get_unit.append("s", name.c_str());
+bool Bus::is_without_processes(const std::string& name) {
+    Message message(state_->bus, "GetUnitProcesses");
+    message.append("s", name.c_str());
     sd_bus_message* reply = nullptr;
-    if (state_->call(get_unit, &reply)) {
-        return std::nullopt;
-    }
-    Message unit(reply);
-    const char* path = nullptr;
-    check(library().read(unit.get(), "o", &path), "read the path of a unit"); // NOLINT
-    Message get(state_->bus, path, "org.freedesktop.DBus.Properties", "Get");
-    get.append("ss", "org.freedesktop.systemd1.Unit", "Description");
-    if (std::optional<BusError> failed = state_->call(get, &reply)) {
-        return std::nullopt; // gone meanwhile
+    if (state_->call(message, &reply)) {
+        return false; // no such unit
     }
     Message answer(reply);
-    const char* text = nullptr;
-    check(library().read(answer.get(), "v", "s", &text), "read a description"); // NOLINT
-    return text;
+    return library().enter_container(reply, 'a', "(sus)") >= 0 && library().at_end(reply, 0) > 0;
 }
 
 void Bus::reset_failed(const std::string& name) {

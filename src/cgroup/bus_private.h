@@ -39,8 +39,8 @@ class Bus {
     /// The job of the scope is done; or what kept it from that. Throws: system, if the bus fails.
     [[nodiscard]] std::optional<BusError> finish_scope();
 
-    /// What the unit says it is; nothing if it is not loaded. Throws: system.
-    [[nodiscard]] std::optional<std::string> find_description(const std::string& name);
+    /// Whether there is such a unit, and nobody in it.
+    [[nodiscard]] bool is_without_processes(const std::string& name);
     /// The unit's job of stopping is done; a unit that is not there is no error. Throws: system.
     void stop_unit(const std::string& name);
     /// A unit that has failed is forgotten. Never throws for the unit.

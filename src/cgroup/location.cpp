@@ -60,7 +60,7 @@ std::optional<Directory> find_directory(const Location& location) {
 
 void stop_abandoned(const Location& location) {
     Bus bus(location.bus_path);
-    if (bus.find_description(location.scope) == location.description) {
+    if (bus.is_without_processes(location.scope)) {
         bus.stop_unit(location.scope);
     }
 }

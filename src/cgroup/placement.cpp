@@ -224,7 +224,6 @@ Location Placement::State::location() const {
         place.bus = plan.scope.bus;
         place.bus_path = plan.scope.bus_path;
         place.scope = plan.scope.name;
-        place.description = plan.scope.description;
     }
     return place;
 }

@@ -26,7 +26,6 @@ std::optional<cgroup::Location> find_location(const spec::Record& record) {
                    : cgroup.system      ? plan::BusKind::system
                                         : plan::BusKind::user;
     location.bus_path = cgroup.bus_path;
-    location.description = cgroup.description;
     return location;
 }
 
@@ -38,7 +37,6 @@ spec::CgroupRecord make_cgroup_record(const cgroup::Location& location) {
     record.scope = location.scope;
     record.system = location.bus == plan::BusKind::system;
     record.bus_path = location.bus_path;
-    record.description = location.description;
     return record;
 }
 

@@ -49,7 +49,6 @@ plan::LaunchOptions make_launch_options(const Context& context, const CreateOpti
     plan::LaunchOptions launch;
     launch.id = options.id;
     launch.bundle = bundle.path;
-    launch.state_root = state_root_path(context);
     launch.gate = gate;
     launch.pivot = !options.no_pivot;
     launch.new_session_keyring = !options.no_new_keyring;

@@ -115,7 +115,6 @@ spec::Record Creation::make_record() const {
         scope.scope = cgroup.scope.name;
         scope.system = cgroup.scope.bus == plan::BusKind::system;
         scope.bus_path = cgroup.scope.bus_path;
-        scope.description = cgroup.scope.description;
     }
     record.no_cgroup = cgroup.reason;
     record.degradations = describe_degradations(decision_.plan, {});

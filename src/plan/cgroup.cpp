@@ -102,9 +102,7 @@ void plan_scope(const Inputs& inputs, const ScopeName& name, const spec::Resourc
     scope.bus_path = facts.bus_path;
     scope.name = name.unit;
     scope.slice = !name.slice.empty() ? name.slice : system ? "system.slice" : "user.slice";
-    // Names one container only, so that a unit without a record is known to be its.
-    scope.description =
-        "coracle container " + inputs.options.id + " of " + printable(inputs.options.state_root);
+    scope.description = "coracle container " + inputs.options.id;
     scope.properties = make_properties(inputs, resources);
     auto group = resources.unified.find("memory.oom.group");
     scope.oom_policy =

@@ -90,8 +90,6 @@ CgroupRecord parse_cgroup(const View& view) {
             cgroup.system = value.as_bool();
         } else if (key == "busPath") {
             cgroup.bus_path = parse_absolute(value);
-        } else if (key == "description") {
-            cgroup.description = value.as_string();
         }
     });
     view.require_member("path");
@@ -157,7 +155,6 @@ void write_cgroup(json::Writer& writer, const CgroupRecord& cgroup) {
         writer.key("scope").string(cgroup.scope);
         writer.key("system").boolean(cgroup.system);
         writer.key("busPath").string(cgroup.bus_path);
-        writer.key("description").string(cgroup.description);
     }
     writer.end_object();
 }

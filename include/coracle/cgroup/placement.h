@@ -20,8 +20,7 @@ struct Location {
     std::string sub;      ///< of the payload, below it: "" or "/a"
     plan::BusKind bus{};
     std::string bus_path;
-    std::string scope;       ///< empty: no unit of systemd
-    std::string description; ///< of the unit
+    std::string scope; ///< empty: no unit of systemd
 };
 
 /// The cgroup of a container on its way: as the plan says, or none where the plan allows that.
@@ -63,8 +62,9 @@ class Placement {
 /// The cgroup, unless it is gone or another has got its path. Throws: system.
 [[nodiscard]] std::optional<Directory> find_directory(const Location& location);
 
-/// The unit of a creation that was broken off is gone; one that has the name and another
-/// description is another's, and stays. Runs in: parent of delete. Throws: system.
+/// The unit of a creation that was broken off is gone, if nobody is in it: systemd may have made it
+/// after its processes had died, and then never sees it empty. Whoever is in it is another's, or
+/// about to die. Runs in: parent of delete. Throws: system.
 void stop_abandoned(const Location& location);
 
 /// Every process in it is killed, and the cgroup and its unit are gone; what is gone already is no

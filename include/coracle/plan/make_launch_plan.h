@@ -16,8 +16,7 @@ enum class CgroupManager { automatic, cgroupfs, systemd, disabled };
 /// What the verb and its options add to the config.
 struct LaunchOptions {
     std::string id;
-    std::string bundle;     ///< absolute path
-    std::string state_root; ///< absolute path
+    std::string bundle; ///< absolute path
     GateKind gate{};
     bool pivot = true;
     bool new_session_keyring = true;

@@ -26,7 +26,6 @@ struct CgroupRecord {
     std::string scope;    ///< the unit of systemd; empty: none
     bool system = false;  ///< a unit of the system's manager, not the user's
     std::string bus_path; ///< absolute, of that manager's bus; empty without a unit
-    std::string description; ///< of the unit, by which it is known
 };
 
 /// record.json: what is durable about a container. Status is computed from it, never stored.

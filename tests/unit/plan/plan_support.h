@@ -84,7 +84,6 @@ inline plan::LaunchOptions options() {
     plan::LaunchOptions options;
     options.id = "c1";
     options.bundle = "/bundles/c1";
-    options.state_root = "/run/coracle";
     return options;
 }
 

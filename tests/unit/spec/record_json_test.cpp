@@ -25,8 +25,8 @@ Record sample() {
     record.creator_start_time = 8;
     record.pid = 9;
     record.start_time = ~std::uint64_t{0};
-    record.cgroup = spec::CgroupRecord{
-        "/user.slice/c1.scope", 77, "/sub", "c1.scope", true, "/run/bus", "what"};
+    record.cgroup =
+        spec::CgroupRecord{"/user.slice/c1.scope", 77, "/sub", "c1.scope", true, "/run/bus"};
     record.no_cgroup = "why";
     record.resctrl = {"c1/mon_groups/c1", "c1"};
     record.degradations = {"a", "b"};
@@ -66,7 +66,6 @@ TEST_CASE("record: comes back as it was written", "[record]") {
     CHECK(back.cgroup->scope == "c1.scope");
     CHECK(back.cgroup->system);
     CHECK(back.cgroup->bus_path == "/run/bus");
-    CHECK(back.cgroup->description == "what");
     CHECK(back.no_cgroup == "why");
     CHECK(back.resctrl == sample().resctrl);
     CHECK(back.degradations == sample().degradations);
@@ -81,7 +80,7 @@ TEST_CASE("record: an intent has no pid, no pid file and no cgroup", "[record]")
     Record record = sample();
     record.pid = 0;
     record.pid_file.clear();
-    record.cgroup = spec::CgroupRecord{"", 0, "", "c1.scope", false, "/run/bus", "x"};
+    record.cgroup = spec::CgroupRecord{"", 0, "", "c1.scope", false, "/run/bus"};
     CHECK(parse_record(write_record(record)).cgroup.value().path.empty());
     record.cgroup->scope.clear();
     CHECK(holds(error_of([&] { (void)parse_record(write_record(record)); }).text(),
