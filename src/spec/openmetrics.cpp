@@ -70,28 +70,26 @@ void add_memory(const MemoryStats& memory, Metrics& metrics) {
     }
 }
 
-void add_block_io(const std::vector<BlockStats>& devices, Metrics& metrics) {
-    struct Family {
-        const char* name;
-        const char* help;
-        const char* read;
-        const char* write;
-    };
-    for (const Family& family : {Family{"io_bytes", "Bytes read and written.", "rbytes", "wbytes"},
-                                 Family{"io_operations", "Reads and writes.", "rios", "wios"}}) {
-        metrics.family(family.name, "counter", family.help);
-        for (const BlockStats& device : devices) {
-            const std::string label = "device=\"" + std::to_string(device.major) + ":" +
-                                      std::to_string(device.minor) + "\",op=\"";
-            for (const auto& [key, operation] :
-                 {std::pair{family.read, "read"}, std::pair{family.write, "write"}}) {
-                const auto found = device.counts.find(key);
-                if (found != device.counts.end()) {
-                    metrics.sample(found->second, label + operation + "\"");
-                }
-            }
+/// The count that the kernel calls `key`, of each device that has it.
+void add_operation(const std::vector<BlockStats>& devices, const char* key, const char* operation,
+                   Metrics& metrics) {
+    for (const BlockStats& device : devices) {
+        const auto found = device.counts.find(key);
+        if (found != device.counts.end()) {
+            metrics.sample(found->second, "device=\"" + std::to_string(device.major) + ":" +
+                                              std::to_string(device.minor) + "\",op=\"" +
+                                              operation + "\"");
         }
     }
+}
+
+void add_block_io(const std::vector<BlockStats>& devices, Metrics& metrics) {
+    metrics.family("io_bytes", "counter", "Bytes read and written.");
+    add_operation(devices, "rbytes", "read", metrics);
+    add_operation(devices, "wbytes", "write", metrics);
+    metrics.family("io_operations", "counter", "Reads and writes.");
+    add_operation(devices, "rios", "read", metrics);
+    add_operation(devices, "wios", "write", metrics);
 }
 
 void add_interfaces(const std::vector<InterfaceStats>& interfaces, Metrics& metrics) {
