@@ -65,19 +65,31 @@ void throw_failed(const Failed& failed, const char* role, const char* payload,
     throw Error(std::move(error));
 }
 
-std::string find_stage_name(int proc_fd, pid_t pid) {
+namespace {
+
+/// The name of the process, with its newline; nothing if it cannot be read.
+std::optional<std::string> find_process_name(int proc_fd, pid_t pid) {
     try {
         sys::Fd file = sys::open_at(proc_fd, sys::proc_path(pid, "comm"), O_RDONLY);
-        std::string name = sys::read_all(file.get(), 64, "comm");
-        for (std::string_view prefix : {"mid:", "init:", "exec:"}) {
-            if (name.starts_with(prefix)) {
-                return name.substr(prefix.size(), name.find('\n') - prefix.size());
-            }
-        }
-        return {};
-    } catch (const Error&) { // catch: only decorates another error
-        return {};
+        return sys::read_all(file.get(), 64, "comm");
+    } catch (const Error&) { // catch: less is known
+        return std::nullopt;
     }
+}
+
+std::string stage_in(const std::string& name) {
+    for (std::string_view prefix : {"mid:", "init:", "exec:"}) {
+        if (name.starts_with(prefix)) {
+            return name.substr(prefix.size(), name.find('\n') - prefix.size());
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+std::string find_stage_name(int proc_fd, pid_t pid) {
+    return stage_in(find_process_name(proc_fd, pid).value_or(""));
 }
 
 void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left, const char* role) {
@@ -85,14 +97,17 @@ void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left, const char* 
     // and also when the process dies: then the name stays, even a zombie's.
     constexpr int rounds = 1000;
     for (int round = 0; round < rounds; ++round) {
-        if (find_stage_name(proc_fd, pid) != name_of(left)) {
+        std::optional<std::string> name = find_process_name(proc_fd, pid);
+        if (name && stage_in(*name) != name_of(left)) {
             return;
         }
         if (sys::wait_for_exit(pidfd, std::chrono::milliseconds(1))) {
             // Once more: it may have gone on and have ended since.
-            std::string stage = find_stage_name(proc_fd, pid);
-            if (stage == name_of(left)) {
-                throw_ended(stage, sys::find_exit_status(pidfd), role);
+            name = find_process_name(proc_fd, pid);
+            std::optional<int> status = sys::find_exit_status(pidfd);
+            bool killed = status && WIFSIGNALED(*status);
+            if (name ? stage_in(*name) == name_of(left) : killed) {
+                throw_ended(name_of(left), status, role);
             }
             return;
         }
