@@ -259,7 +259,7 @@ NOT_SANITIZED = (
     "kill_points", "fault_points", "fallback", "userns-root", "test_a20", "costs_no_time",
     "little_memory", "a_huge_record", "every_limit_on", "few_file_descriptors", "few_processes",
     "files_that_may_not_grow", "a_low_limit_is_no_obstacle", "a_limit_that_is_too_low_is_named",
-    "a_filter_that_forbids_everything", "test_t05", "test_t18", "mounts_cost_grows")
+    "a_filter_that_forbids_everything", "a_killed_exec", "test_t05", "test_t18", "mounts_cost_grows")
 
 
 def asan_integration(context):
