@@ -35,7 +35,7 @@ void kill_each(const Directory& cgroup) {
     do {
         bool denied = false;
         for (pid_t pid : cgroup.processes()) {
-            denied = ::kill(pid, SIGKILL) != 0 && errno == EPERM;
+            denied = (::kill(pid, SIGKILL) != 0 && errno == EPERM) || denied;
         }
         if (denied) {
             (void)cgroup.try_write("cgroup.freeze", "0");

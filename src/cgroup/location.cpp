@@ -70,14 +70,14 @@ void destroy(const Location& location) {
     if (directory && location.id != 0) { // else whose processes they are is not known
         kill_all(*directory);
     }
+    if (!location.scope.empty() && location.id == 0) { // asked for: that name may be another's
+        stop_abandoned(location);
+    }
     // A unit without the cgroup is gone, and one of that name another's.
-    if (!location.scope.empty() && (directory || location.id == 0)) {
+    if (!location.scope.empty() && location.id != 0 && directory) {
         try {
             Bus(location.bus_path).stop_unit(location.scope);
         } catch (const Error&) { // catch: without its manager, the directory is what is left of it
-            if (!directory) {
-                throw;
-            }
         }
     }
     if (directory) {

@@ -129,6 +129,14 @@ void Placement::State::attempt(void (State::*step)()) {
         }
         degraded.push_back(
             {"/linux/cgroupsPath", "the container stays in the caller's cgroup: " + error.text()});
+        if (plan.devices) {
+            degraded.push_back({"/linux/resources/devices",
+                                "no device rules without a cgroup: a device node that is present "
+                                "is usable as its mode says"});
+        }
+        for (const plan::CgroupWrite& write : plan.writes) {
+            degraded.push_back({write.member, "no such limit without a cgroup"});
+        }
         if (started || !path.empty()) {
             destroy(location());
         }
