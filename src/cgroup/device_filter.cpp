@@ -107,7 +107,10 @@ sys::Fd load_program(const std::vector<bpf_insn>& program) {
     if (!loaded) {
         int saved = errno;
         throw_system(saved, "/linux/resources/devices: load the device filter: bpf",
-                     saved == ENOSYS ? "the kernel has no CONFIG_CGROUP_BPF"
+                     saved == EPERM
+                         ? "an outer container must allow bpf(2); --cgroup-manager=disabled does "
+                           "without the filter, and says so"
+                     : saved == ENOSYS ? "the kernel has no CONFIG_CGROUP_BPF"
                      : saved == E2BIG || saved == EINVAL
                          ? "the kernel does not take a program of " +
                                std::to_string(program.size()) + " instructions"

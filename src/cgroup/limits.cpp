@@ -133,6 +133,19 @@ void LimitWriter::write(const CgroupWrite& write) {
 
 } // namespace
 
+std::string explain_delegation(const std::string& mount_point, plan::BusKind bus) {
+    if (mount_point != "/sys/fs/cgroup") {
+        return "cgroup v1 has it on this host: boot with systemd.unified_cgroup_hierarchy=1";
+    }
+    if (bus == plan::BusKind::user) {
+        return "have it delegated to the users' managers: put \"[Service]\" and \"Delegate=cpu "
+               "cpuset io memory pids\" into /etc/systemd/system/user@.service.d/delegate.conf, "
+               "then systemctl daemon-reload, and log in again";
+    }
+    return "a cgroup above it does not pass it on: see its cgroup.subtree_control and, for a "
+           "service, Delegate= in its unit";
+}
+
 std::vector<plan::Degradation> write_limits(const Directory& cgroup,
                                             const std::vector<CgroupWrite>& writes,
                                             const LimitRules& rules) {

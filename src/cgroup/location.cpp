@@ -120,7 +120,8 @@ std::vector<plan::Degradation> change(const Location& location, const Directory&
                                       const plan::CgroupUpdate& changes) {
     // Each value is tried on the file before systemd learns of it: what the kernel refuses must
     // not come back when systemd writes its files again.
-    std::vector<plan::Degradation> degraded = write_limits(directory, changes.writes, {});
+    LimitRules rules{false, explain_delegation(location.mount_point, location.bus)};
+    std::vector<plan::Degradation> degraded = write_limits(directory, changes.writes, rules);
     if (!location.scope.empty() && !changes.properties.empty()) {
         std::optional<BusError> failed =
             Bus(location.bus_path).set_properties(location.scope, changes.properties);
@@ -129,7 +130,7 @@ std::vector<plan::Degradation> change(const Location& location, const Directory&
                                                printable(location.scope) + ": " +
                                                printable(failed->text));
         }
-        (void)write_limits(directory, changes.writes, {}); // systemd rounds some
+        (void)write_limits(directory, changes.writes, rules); // systemd rounds some
     }
     return degraded;
 }

@@ -65,20 +65,6 @@ std::vector<plan::UnitProperty> scope_properties(const plan::ScopePlan& scope, b
     return properties;
 }
 
-/// Who has to give the controllers that a cgroup lacks.
-std::string delegation_of(const plan::CgroupPlan& plan) {
-    if (plan.mount_point != "/sys/fs/cgroup") {
-        return "cgroup v1 has it on this host: boot with systemd.unified_cgroup_hierarchy=1";
-    }
-    if (plan.method == CgroupMethod::systemd && plan.scope.bus == plan::BusKind::user) {
-        return "have it delegated to the users' managers: put \"[Service]\" and \"Delegate=cpu "
-               "cpuset io memory pids\" into /etc/systemd/system/user@.service.d/delegate.conf, "
-               "then systemctl daemon-reload, and log in again";
-    }
-    return "a cgroup above it does not pass it on: see its cgroup.subtree_control and, for a "
-           "service, Delegate= in its unit";
-}
-
 /// The host or the caller has run out of something, which has nothing to do with cgroups.
 bool is_want(int errnum) {
     return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == ENOSPC ||
@@ -206,7 +192,8 @@ void Placement::State::finish_scope() {
 
 void Placement::State::limit() {
     std::vector<plan::Degradation> missing =
-        write_limits(*directory, plan.writes, {plan.lenient, delegation_of(plan)});
+        write_limits(*directory, plan.writes,
+                     {plan.lenient, explain_delegation(plan.mount_point, plan.scope.bus)});
     degraded.insert(degraded.end(), missing.begin(), missing.end());
     if (plan.devices) {
         attach_device_filter(*directory, *plan.devices);

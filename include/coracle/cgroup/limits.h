@@ -14,6 +14,9 @@ struct LimitRules {
     std::string delegated_from; ///< for messages: who has to give the controllers
 };
 
+/// Who has to give the controllers that a cgroup lacks, for `delegated_from`. Pure.
+[[nodiscard]] std::string explain_delegation(const std::string& mount_point, plan::BusKind bus);
+
 /// The files of the cgroup have these values. Returns what the container has to do without.
 /// Throws: system or unsupported, naming the member of the config, the file, the controller and
 /// who has to delegate it; invalid_config for a value that the kernel does not take; wrong_state
