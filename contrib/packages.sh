@@ -4,8 +4,8 @@ set -euo pipefail
 
 # What a build needs; Boost.JSON is named by boost_json_package.
 # shellcheck disable=SC2034
-build_packages=(g++ pkgconf meson ninja-build libseccomp-dev libcap-dev
-    libsystemd-dev libcli11-dev libfmt-dev)
+build_packages=(g++ pkgconf meson ninja-build libseccomp-dev
+    libsystemd-dev libcli11-dev libfmt-dev libyaml-cpp-dev)
 
 # The first name that this Debian has: Boost's packages carry their version.
 first_available() {

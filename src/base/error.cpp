@@ -1,5 +1,6 @@
 #include "coracle/base/error.h"
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -23,17 +24,18 @@ const char* cure_of(int errnum) noexcept {
 
 } // namespace
 
-const char* describe_errno(int errnum) noexcept {
-    const char* words = strerrordesc_np(errnum);
-    return words != nullptr ? words : "Unknown error";
+std::string describe_errno(int errnum) {
+    const char* known = strerrordesc_np(errnum);
+    std::string words = known != nullptr ? known : "unknown error " + std::to_string(errnum);
+    if (words.size() > 1 &&
+        std::islower(static_cast<unsigned char>(words[1])) != 0) { // not "RFS specific error"
+        words[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(words[0])));
+    }
+    return words;
 }
 
 void throw_system(int errnum, const std::string& what, const std::string& why) {
-    std::string text = what + ": " + describe_errno(errnum);
-    if (strerrordesc_np(errnum) == nullptr) {
-        text += " " + std::to_string(errnum);
-    }
-    Error error(ErrorKind::system, std::move(text), errnum);
+    Error error(ErrorKind::system, what + ": " + describe_errno(errnum), errnum);
     error.explain(why.empty() ? cure_of(errnum) : why);
     throw Error(std::move(error));
 }

@@ -219,6 +219,17 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::size_t find_not_utf8(std::string_view text) noexcept {
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t length = utf8::decode(text.substr(at)).length;
+        if (length == 0) {
+            return at;
+        }
+        at += length;
+    }
+    return std::string_view::npos;
+}
+
 std::string escape_json(std::string_view text) {
     std::string out;
     out.reserve(text.size());

@@ -1,13 +1,12 @@
 #include "bus_private.h"
 
+#include "bus_library_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <dlfcn.h>
-#include <systemd/sd-bus.h>
 
 namespace coracle::cgroup {
 
@@ -20,83 +19,7 @@ constexpr const char* object = "/org/freedesktop/systemd1";
 constexpr const char* manager = "org.freedesktop.systemd1.Manager";
 constexpr std::chrono::seconds patience{30};
 constexpr std::uint64_t patience_us = 30000000;
-
-/// The functions of libsystemd that are used, found at run time.
-struct Library {
-    void* handle = nullptr;
-    decltype(&::sd_bus_new) bus_new = nullptr;
-    decltype(&::sd_bus_set_address) set_address = nullptr;
-    decltype(&::sd_bus_set_bus_client) set_bus_client = nullptr;
-    decltype(&::sd_bus_start) start = nullptr;
-    decltype(&::sd_bus_flush_close_unref) close = nullptr;
-    decltype(&::sd_bus_call) call = nullptr;
-    decltype(&::sd_bus_call_async) call_async = nullptr;
-    decltype(&::sd_bus_process) process = nullptr;
-    decltype(&::sd_bus_wait) wait = nullptr;
-    decltype(&::sd_bus_match_signal_async) match_signal_async = nullptr;
-    decltype(&::sd_bus_message_new_method_call) new_method_call = nullptr;
-    decltype(&::sd_bus_message_unref) unref = nullptr;
-    decltype(&::sd_bus_message_append) append = nullptr;
-    decltype(&::sd_bus_message_append_array) append_array = nullptr;
-    decltype(&::sd_bus_message_open_container) open_container = nullptr;
-    decltype(&::sd_bus_message_close_container) close_container = nullptr;
-    decltype(&::sd_bus_message_read) read = nullptr;
-    decltype(&::sd_bus_message_enter_container) enter_container = nullptr;
-    decltype(&::sd_bus_message_at_end) at_end = nullptr;
-    decltype(&::sd_bus_message_get_error) get_error = nullptr;
-    decltype(&::sd_bus_error_free) error_free = nullptr;
-    bool is_253 = false;
-
-    Library();
-
-  private:
-    template <class Function>
-    void find(Function& function, const char* name) const {
-        function = reinterpret_cast<Function>(::dlsym(handle, name)); // NOLINT: dlsym(3)
-        if (function == nullptr) {
-            throw_error(ErrorKind::unsupported,
-                        std::string("libsystemd.so.0 has no ") + name + ": it is too old");
-        }
-    }
-};
-
-Library::Library() : handle(::dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL)) {
-    if (handle == nullptr) {
-        const char* why = ::dlerror(); // NOLINT(concurrency-mt-unsafe): one thread
-        throw_error(ErrorKind::unsupported,
-                    std::string("a systemd cgroup needs libsystemd: ") +
-                        (why != nullptr ? why : "dlopen failed") +
-                        "; install libsystemd0, or give --cgroup-manager=cgroupfs");
-    }
-    find(bus_new, "sd_bus_new");
-    find(set_address, "sd_bus_set_address");
-    find(set_bus_client, "sd_bus_set_bus_client");
-    find(start, "sd_bus_start");
-    find(close, "sd_bus_flush_close_unref");
-    find(call, "sd_bus_call");
-    find(call_async, "sd_bus_call_async");
-    find(process, "sd_bus_process");
-    find(wait, "sd_bus_wait");
-    find(match_signal_async, "sd_bus_match_signal_async");
-    find(new_method_call, "sd_bus_message_new_method_call");
-    find(unref, "sd_bus_message_unref");
-    find(append, "sd_bus_message_append");
-    find(append_array, "sd_bus_message_append_array");
-    find(open_container, "sd_bus_message_open_container");
-    find(close_container, "sd_bus_message_close_container");
-    find(read, "sd_bus_message_read");
-    find(enter_container, "sd_bus_message_enter_container");
-    find(at_end, "sd_bus_message_at_end");
-    find(get_error, "sd_bus_message_get_error");
-    find(error_free, "sd_bus_error_free");
-    is_253 = ::dlsym(handle, "sd_bus_emit_signal_to") != nullptr; // came with it
-}
-
-/// Never closed: the process ends soon.
-const Library& library() {
-    static const Library loaded;
-    return loaded;
-}
+constexpr std::chrono::seconds greeting_patience{10};
 
 void check(int result, const char* what) {
     if (result < 0) {
@@ -174,6 +97,7 @@ struct Bus::State {
     static int on_job_removed(sd_bus_message* message, void* state, sd_bus_error* error);
     static int on_job_reply(sd_bus_message* message, void* state, sd_bus_error* error);
 
+    [[nodiscard]] std::optional<BusError> await_greeting() const;
     void match_jobs();
     void call_for_job(const Message& message);
     [[nodiscard]] std::optional<BusError> await_job();
@@ -204,6 +128,23 @@ int Bus::State::on_job_reply(sd_bus_message* message, void* state, sd_bus_error*
     return 0;
 }
 
+/// sd-bus itself waits 90 seconds for a bus that takes the connection and says nothing.
+std::optional<BusError> Bus::State::await_greeting() const {
+    Clock::time_point deadline = Clock::now() + greeting_patience;
+    while (library().is_ready(bus) <= 0) {
+        int done = library().process(bus, nullptr);
+        check(done, "connect");
+        auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
+        if (left.count() <= 0) {
+            return BusError{"", "the bus does not answer"};
+        }
+        if (done == 0) {
+            check(library().wait(bus, static_cast<std::uint64_t>(left.count())), "wait");
+        }
+    }
+    return std::nullopt;
+}
+
 /// Before the first job is asked for; the answer is not awaited.
 void Bus::State::match_jobs() {
     if (!matching) {
@@ -231,6 +172,9 @@ std::string Bus::State::result_of_job() const {
 }
 
 std::optional<BusError> Bus::State::await_job() {
+    if (std::optional<BusError> failed = await_greeting()) {
+        return failed;
+    }
     Clock::time_point deadline = Clock::now() + patience;
     for (;;) {
         int done = library().process(bus, nullptr);
@@ -256,6 +200,9 @@ std::optional<BusError> Bus::State::await_job() {
 }
 
 std::optional<BusError> Bus::State::call(const Message& message, sd_bus_message** answer) const {
+    if (std::optional<BusError> failed = await_greeting()) {
+        return failed;
+    }
     sd_bus_error error{};
     sd_bus_message* reply = nullptr;
     int result = library().call(bus, message.get(), patience_us, &error, &reply);
@@ -297,6 +244,10 @@ Bus::Bus(const std::string& socket_path) : state_(std::make_unique<State>()) {
 
 Bus::~Bus() {
     library().close(state_->bus);
+}
+
+bool Bus::has_answered() const noexcept {
+    return library().is_ready(state_->bus) > 0;
 }
 
 bool Bus::knows_scope_oom_policy() const noexcept {

@@ -30,6 +30,8 @@ class Bus {
     Bus& operator=(Bus&&) = delete;
     ~Bus();
 
+    /// Whether the bus has taken this client in: before that nobody is asked anything.
+    [[nodiscard]] bool has_answered() const noexcept;
     /// Whether the library is of a systemd that knows OOMPolicy= of scopes: 253.
     [[nodiscard]] bool knows_scope_oom_policy() const noexcept;
 

@@ -107,10 +107,14 @@ void LimitWriter::refuse(const CgroupWrite& write, const std::string& file, int 
         degraded_.push_back({write.member, "not limited: " + why});
         return;
     }
-    throw_system(errnum,
-                 write.member + ": write " + printable(write.value) + " to " +
-                     printable(cgroup_.name() + "/" + file),
-                 why);
+    std::string object = write.member + ": write " + printable(write.value) + " to " +
+                         printable(cgroup_.name() + "/" + file);
+    if (missing) {
+        // Without the kernel's words: podman takes "No such file or directory" for a missing
+        // program.
+        throw_error(ErrorKind::unsupported, object + ": " + why);
+    }
+    throw_system(errnum, object, why);
 }
 
 void LimitWriter::write(const CgroupWrite& write) {
@@ -142,8 +146,8 @@ std::string explain_delegation(const std::string& mount_point, plan::BusKind bus
                "cpuset io memory pids\" into /etc/systemd/system/user@.service.d/delegate.conf, "
                "then systemctl daemon-reload, and log in again";
     }
-    return "a cgroup above it does not pass it on: see its cgroup.subtree_control and, for a "
-           "service, Delegate= in its unit";
+    return "a cgroup above it does not pass it on, as one that has processes itself cannot: see "
+           "its cgroup.subtree_control and, for a service, Delegate= in its unit";
 }
 
 std::vector<plan::Degradation> write_limits(const Directory& cgroup,

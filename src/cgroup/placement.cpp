@@ -19,6 +19,8 @@ namespace {
 
 using plan::CgroupMethod;
 
+constexpr const char* unit_exists = "org.freedesktop.systemd1.UnitExists";
+
 /// Makes the missing directories down to `path`; the last may be there already if it is empty.
 void make_directories(const std::string& mount_point, const std::string& path) {
     std::size_t end = 0;
@@ -91,6 +93,7 @@ struct Placement::State {
 
     void attempt(void (State::*step)());
     void prepare();
+    void connect();
     void begin();
     void finish();
     void start_scope();
@@ -134,7 +137,6 @@ void Placement::State::attempt(void (State::*step)()) {
 
 void Placement::State::prepare() {
     if (method == CgroupMethod::systemd) {
-        bus = std::make_unique<Bus>(plan.scope.bus_path);
         return;
     }
     make_directories(plan.mount_point, plan.path);
@@ -142,6 +144,12 @@ void Placement::State::prepare() {
     enable_controllers(plan.mount_point, plan.path, plan.controllers);
     directory = Directory::open(plan.mount_point, plan.path);
     id = directory->id();
+}
+
+void Placement::State::connect() {
+    if (method == CgroupMethod::systemd) {
+        bus = std::make_unique<Bus>(plan.scope.bus_path);
+    }
 }
 
 void Placement::State::start_scope() {
@@ -160,6 +168,8 @@ void Placement::State::begin() {
         throw_system(errnum, "put the container into " + printable(directory->name()),
                      errnum == EACCES || errnum == EPERM
                          ? "the cgroup that has both it and the caller is not the caller's"
+                     : errnum == EOPNOTSUPP
+                         ? "a cgroup above it is threaded; name another in /linux/cgroupsPath"
                          : "");
     }
 }
@@ -167,14 +177,20 @@ void Placement::State::begin() {
 void Placement::State::finish_scope() {
     const plan::ScopePlan& scope = plan.scope;
     std::optional<BusError> failed = bus->finish_scope();
-    if (failed && failed->name == "org.freedesktop.systemd1.UnitExists") {
+    if (failed && failed->name == unit_exists) {
         // One that has failed stays until it is reset; one that runs is another's.
         bus->reset_failed(scope.name);
         start_scope();
         failed = bus->finish_scope();
     }
+    if (failed && failed->name == unit_exists) {
+        started = false; // not ours to stop
+        throw_error(ErrorKind::wrong_state, "the unit " + printable(scope.name) +
+                                                " is there already: another container or service "
+                                                "has it; name another in /linux/cgroupsPath");
+    }
     if (failed) {
-        started = failed->name != "org.freedesktop.systemd1.UnitExists"; // else not ours to stop
+        started = bus->has_answered(); // else it was not even asked
         throw_error(ErrorKind::system,
                     "systemd does not start " + printable(scope.name) + " in " +
                         printable(scope.slice) + ": " + printable(failed->text) +
@@ -238,6 +254,10 @@ Placement::~Placement() {
 
 void Placement::prepare() {
     state_->attempt(&State::prepare);
+}
+
+void Placement::connect() {
+    state_->attempt(&State::connect);
 }
 
 int Placement::birth_fd() const noexcept {

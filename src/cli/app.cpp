@@ -10,17 +10,20 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 namespace coracle::cli {
 
 const std::vector<Command>& commands() {
     static const std::vector<Command> all{
         {"create", "create a container, which waits for start", run_create},
+        {"plan", "tell how run would go here, step by step", run_plan},
         {"start", "execute the program of a created container", run_start},
         {"run", "create and start a container", run_run},
         // Its other codes are the program's.
         {"exec", "run one more process in a container", run_exec, 255, 255},
         {"state", "print a container's state", run_state},
+        {"inspect", "compare what a container has with what was asked for", run_inspect},
         {"wait", "wait until a container has stopped", run_wait},
         {"kill", "send a signal to a container", run_kill},
         {"pause", "stop all processes of a container", run_pause},
@@ -30,7 +33,12 @@ const std::vector<Command>& commands() {
         {"update", "change the limits of a container", run_update},
         {"delete", "delete a container", run_delete},
         {"list", "list the containers", run_list},
+        {"sandbox", "run a program with no bundle and no image", run_sandbox, 125, 125, true},
+        {"profile", "list, show and check profiles of sandboxes", run_profile},
         {"spec", "write a template configuration", run_spec},
+        {"seccomp", "list, show and test seccomp profiles", run_seccomp},
+        {"explain", "tell what a seccomp filter does with a call", run_explain},
+        {"doctor", "tell what this host lacks, and the cure", run_doctor},
         {"features", "print what this build supports", run_features},
     };
     return all;
@@ -121,6 +129,9 @@ int exit_code_of(const Error& error, const Command* command) {
     bool usage = error.kind() == ErrorKind::usage;
     if (command == nullptr) {
         return usage ? 2 : 1;
+    }
+    if (command->tells_program && error.kind() == ErrorKind::not_executable) {
+        return error.errnum() == ENOENT ? 127 : 126;
     }
     return usage ? command->usage_code : command->failure_code;
 }

@@ -1,7 +1,7 @@
 #include "commands_private.h"
 #include "coracle/base/error.h"
+#include "coracle/base/size.h"
 #include "coracle/base/text.h"
-#include "size_private.h"
 
 #include <CLI/CLI.hpp>
 

@@ -56,6 +56,8 @@ int run_run(const container::Context& context, std::vector<std::string> argument
     add_create_options(app, options.create, dry_run);
     app.add_flag("-d,--detach", options.detach, "return once the program has been executed");
     app.add_flag("--keep", options.keep, "do not delete the container when it ends");
+    app.add_flag("--explain", options.explain,
+                 "print at the end which calls the seccomp filter has refused");
     app.add_flag("--no-subreaper", no_subreaper, "accepted for callers of other runtimes");
     if (!parse_arguments(app, std::move(arguments))) {
         return 0;

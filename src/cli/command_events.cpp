@@ -1,7 +1,7 @@
 #include "commands_private.h"
+#include "coracle/base/duration.h"
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
-#include "duration_private.h"
 
 #include <CLI/CLI.hpp>
 

@@ -8,6 +8,26 @@
 
 namespace coracle::cli {
 
+namespace {
+
+/// With the line that a person types: the library knows the verb alone.
+std::string make_usage(CLI::App& app) {
+    if (app.get_name() != "coracle") {
+        app.name("coracle " + app.get_name());
+    }
+    std::string text = app.help();
+    const std::string shown = "[OPTIONS]";
+    const std::size_t at = text.find(shown);
+    if (app.get_prefix_command() && at != std::string::npos) {
+        // The footer begins with the words that follow the options.
+        const std::string words = app.get_footer();
+        text.insert(at + shown.size(), " " + words.substr(0, words.find(" follow")));
+    }
+    return text;
+}
+
+} // namespace
+
 bool parse_arguments(CLI::App& app, std::vector<std::string> arguments) {
     // Wrappers put options of their own before the user's: the last one counts.
     for (CLI::Option* option : app.get_options()) {
@@ -21,7 +41,7 @@ bool parse_arguments(CLI::App& app, std::vector<std::string> arguments) {
     try {
         app.parse(std::move(arguments));
     } catch (const CLI::CallForHelp&) { // catch: the library's way to say --help
-        print(app.help());
+        print(make_usage(app));
         return false;
     } catch (const CLI::ParseError& error) { // catch: into our own vocabulary
         std::string text = error.what();

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 namespace coracle::container {
@@ -59,6 +60,10 @@ void prepare_process() {
     // standard stream that nobody reads any more. Init resets what is ignored.
     (void)::signal(SIGXFSZ, SIG_IGN);
     (void)::signal(SIGPIPE, SIG_IGN);
+    // The heap grows in a few large steps and is not given back: a verb ends soon. Pages that are
+    // not used cost nothing.
+    (void)::mallopt(M_TOP_PAD, 512 << 10);
+    (void)::mallopt(M_TRIM_THRESHOLD, 64 << 20);
     // What the caller takes from its own rights would lock it out of the state directory.
     (void)::umask(::umask(0) & (S_IRWXG | S_IRWXO));
     sys::require_standard_streams();

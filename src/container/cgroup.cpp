@@ -13,7 +13,8 @@ std::optional<cgroup::Location> find_location(const spec::Record& record) {
         return std::nullopt;
     }
     cgroup::Location location;
-    location.mount_point = host::find_cgroup2().mount_point;
+    static const std::string mount_point = host::find_cgroup2().mount_point; // once for a list
+    location.mount_point = mount_point;
     if (location.mount_point.empty()) {
         return std::nullopt;
     }
@@ -40,21 +41,29 @@ spec::CgroupRecord make_cgroup_record(const cgroup::Location& location) {
     return record;
 }
 
-LivingCgroup require_cgroup(const Found& found, const char* verb) {
-    const std::string& id = found.record.id;
+std::optional<LivingCgroup> find_cgroup(const Found& found, const char* verb) {
     if (found.status == Status::stopped || found.status == Status::creating) {
-        throw_error(ErrorKind::wrong_state,
-                    std::string(verb) + ": container with id " + id + " is not running");
+        throw_error(ErrorKind::wrong_state, std::string(verb) + ": container with id " +
+                                                found.record.id + " is not running");
     }
     std::optional<cgroup::Location> location = find_location(found.record);
     std::optional<cgroup::Directory> directory =
         location ? cgroup::find_directory(*location) : std::nullopt;
     if (!directory) {
+        return std::nullopt;
+    }
+    return LivingCgroup{std::move(*location), std::move(*directory)};
+}
+
+LivingCgroup require_cgroup(const Found& found, const char* verb) {
+    std::optional<LivingCgroup> cgroup = find_cgroup(found, verb);
+    if (!cgroup) {
         throw_error(ErrorKind::unsupported,
-                    std::string(verb) + ": container " + id + " has no cgroup of its own" +
+                    std::string(verb) + ": container " + found.record.id +
+                        " has no cgroup of its own" +
                         (found.record.no_cgroup.empty() ? "" : ": " + found.record.no_cgroup));
     }
-    return {std::move(*location), std::move(*directory)};
+    return std::move(*cgroup);
 }
 
 bool is_paused(const spec::Record& record) {

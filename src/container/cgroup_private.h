@@ -18,7 +18,9 @@ struct LivingCgroup {
     cgroup::Location location;
     cgroup::Directory directory;
 };
-/// Throws: wrong_state if the container does not live; unsupported if it has no cgroup, saying why.
+/// Nothing if it has none. Throws: wrong_state if the container does not live.
+[[nodiscard]] std::optional<LivingCgroup> find_cgroup(const Found& found, const char* verb);
+/// The same, and throws unsupported if it has none, saying why.
 [[nodiscard]] LivingCgroup require_cgroup(const Found& found, const char* verb);
 
 /// Whether the container's processes are frozen; false without a cgroup.

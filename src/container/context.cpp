@@ -54,10 +54,10 @@ std::string state_root_path(const Context& context) {
     return root;
 }
 
-Found require_container(const Context& context, const std::string& id) {
+Found require_container(const Context& context, const std::string& id, StateRoot::Access access) {
     require_valid_id(id);
     std::optional<StateRoot> root =
-        StateRoot::open(state_root_path(context), MissingRoot::is_empty);
+        StateRoot::open(state_root_path(context), MissingRoot::is_empty, access);
     std::optional<ContainerDir> dir = root ? ContainerDir::find(*root, id) : std::nullopt;
     if (!dir) {
         throw_missing(id);

@@ -19,7 +19,8 @@ struct Found {
     Status status = Status::stopped;
 };
 /// Throws: not_found "container does not exist"; as ContainerDir::load.
-[[nodiscard]] Found require_container(const Context& context, const std::string& id);
+[[nodiscard]] Found require_container(const Context& context, const std::string& id,
+                                      StateRoot::Access access = StateRoot::Access::change);
 
 /// SIGKILL, and the process is gone within ten seconds. Throws: system.
 void kill_init(const LiveInit& init);

@@ -4,6 +4,7 @@
 #include "coracle/host/cgroup_facts.h"
 #include "coracle/host/detect.h"
 #include "coracle/host/id_ranges.h"
+#include "coracle/host/landlock.h"
 #include "coracle/host/resctrl.h"
 #include "coracle/host/security_modules.h"
 #include "coracle/sys/fd.h"
@@ -45,11 +46,11 @@ plan::CgroupManager cgroup_manager_of(const Context& context) {
 }
 
 plan::LaunchOptions make_launch_options(const Context& context, const CreateOptions& options,
-                                        const Bundle& bundle, plan::GateKind gate) {
+                                        const Bundle& bundle, const Manner& manner) {
     plan::LaunchOptions launch;
     launch.id = options.id;
     launch.bundle = bundle.path;
-    launch.gate = gate;
+    launch.gate = manner.gate;
     launch.pivot = !options.no_pivot;
     launch.new_session_keyring = !options.no_new_keyring;
     launch.preserve_fds = options.preserve_fds;
@@ -59,6 +60,8 @@ plan::LaunchOptions make_launch_options(const Context& context, const CreateOpti
     launch.cgroup_manager = cgroup_manager_of(context);
     launch.lenient_cgroup = context.lenient_cgroup;
     launch.strict = context.strict;
+    launch.attended = manner.caller == Caller::stays_until_end;
+    launch.explain = manner.explain;
     return launch;
 }
 
@@ -72,6 +75,9 @@ host::Facts detect_facts(const Context& context, const spec::Config& config, int
     }
     if (plan::needs_security_modules(config)) {
         facts.security_modules = host::detect_security_modules(proc_fd);
+    }
+    if (plan::needs_landlock(config)) {
+        facts.landlock = host::detect_landlock();
     }
     if (config.linux_ && config.linux_->intel_rdt) {
         facts.resctrl = host::find_resctrl(proc_fd);
@@ -93,28 +99,44 @@ void require_passed_fds(std::uint32_t count) {
     sys::close_on_exec_from(3 + count);
 }
 
-Decision decide(const Context& context, const CreateOptions& options, plan::GateKind gate,
+Decision decide(const Context& context, const CreateOptions& options, const Manner& manner,
                 int proc_fd) {
     require_valid_id(options.id);
+    return decide(context, options, load_bundle(options.bundle, options.config), manner, proc_fd);
+}
+
+Decision decide(const Context& context, const CreateOptions& options, Bundle bundle,
+                const Manner& manner, int proc_fd) {
+    require_valid_id(options.id);
     Decision decision;
-    decision.bundle = load_bundle(options.bundle, options.config);
+    decision.bundle = std::move(bundle);
     if (has_service_manager()) {
         decision.notifies = plan::add_notify_socket(
             decision.bundle.config, notify_socket_in(state_root_path(context), options.id));
     }
     decision.plan = in_context(
-        [&] { return printable(decision.bundle.path) + "/" + options.config; },
+        [&] { return decision.bundle.name; },
         [&] {
             return plan::make_launch_plan(
                 decision.bundle.config, detect_facts(context, decision.bundle.config, proc_fd),
-                make_launch_options(context, options, decision.bundle, gate));
+                make_launch_options(context, options, decision.bundle, manner));
         });
     return decision;
 }
 
+Manner manner_of(const RunOptions& options) {
+    if (options.explain && options.detach) {
+        throw_error(ErrorKind::usage, "--explain: this process has to stay to see what is refused: "
+                                      "leave out --detach");
+    }
+    return {plan::GateKind::channel, options.detach ? Caller::leaves : Caller::stays_until_end,
+            options.explain ? plan::Explain::refused_calls : plan::Explain::nothing};
+}
+
 void create(const Context& context, const CreateOptions& options) {
     sys::Fd proc = sys::open_proc();
-    Decision decision = decide(context, options, plan::GateKind::socket, proc.get());
+    Decision decision =
+        decide(context, options, {plan::GateKind::socket, Caller::leaves, {}}, proc.get());
     require_passed_fds(decision.plan.init.process.preserve_fds);
     require_console(decision.plan.init.process.terminal, options.console_socket,
                     ConsoleHolder::socket);
@@ -125,7 +147,8 @@ void create(const Context& context, const CreateOptions& options) {
 
 std::string describe_create(const Context& context, const CreateOptions& options) {
     sys::Fd proc = sys::open_proc();
-    Decision decision = decide(context, options, plan::GateKind::socket, proc.get());
+    Decision decision =
+        decide(context, options, {plan::GateKind::socket, Caller::leaves, {}}, proc.get());
     require_console(decision.plan.init.process.terminal, options.console_socket,
                     ConsoleHolder::socket);
     return plan::describe(decision.plan);
@@ -133,7 +156,7 @@ std::string describe_create(const Context& context, const CreateOptions& options
 
 std::string describe_run(const Context& context, const RunOptions& options) {
     sys::Fd proc = sys::open_proc();
-    Decision decision = decide(context, options.create, plan::GateKind::channel, proc.get());
+    Decision decision = decide(context, options.create, manner_of(options), proc.get());
     require_console(decision.plan.init.process.terminal, options.create.console_socket,
                     options.detach ? ConsoleHolder::socket : ConsoleHolder::foreground);
     return plan::describe(decision.plan);

@@ -8,6 +8,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
+#include "filter_store_private.h"
 #include "handover_private.h"
 #include "hooks_private.h"
 #include "pid_file_private.h"
@@ -177,6 +178,7 @@ void Creation::bring_up() {
     record_ = make_record();
     dir_.save(record_);
     dir_.save_config(decision_.bundle.text);
+    make_entries(dir_.fd(), decision_.bundle.entries);
     if (decision_.plan.init.gate == plan::GateKind::socket) {
         gate_ = dir_.listen_at_gate();
     }
@@ -186,7 +188,10 @@ void Creation::bring_up() {
     launch_ = std::make_unique<launch::Launch>(
         decision_.plan, proc_fd_,
         gate_ ? launch::GateSockets{gate_.get(), notify_.get()} : launch::GateSockets{},
-        [this](const char* status, pid_t pid) { return describe_state(record_, status, pid); });
+        [this](const char* status, pid_t pid) { return describe_state(record_, status, pid); },
+        [this](const plan::SeccompPlan& seccomp) {
+            return compile_filter(dir_.root_fd(), seccomp);
+        });
     bring_up_init();
     if (gate_) {
         notify_.reset();
@@ -213,9 +218,10 @@ void Creation::bring_up() {
     launch_->commit();
 }
 
-void Creation::start() {
-    launch_->start(connect_to_agent(record_, launch_->pid()));
+void Creation::start(const launch::TakeListener& take_listener) {
+    launch_->start(take_listener ? take_listener : connect_to_agent(record_, launch_->pid()));
     run_poststart_hooks(record_);
+    launch_->keep_devices();
 }
 
 } // namespace coracle::container

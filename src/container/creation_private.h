@@ -10,14 +10,32 @@
 
 namespace coracle::container {
 
+/// How long the caller stays.
+enum class Caller { leaves, stays_until_end };
+
 /// A decided container: nothing has been changed yet.
 struct Decision {
     Bundle bundle;
     plan::LaunchPlan plan;
     bool notifies = false; ///< the payload has a socket for its notifications
 };
+/// How a container is to be started.
+struct Manner {
+    plan::GateKind gate{};
+    Caller caller{};
+    plan::Explain explain{};
+};
+/// Of a run in the foreground.
+inline constexpr Manner attended_run{plan::GateKind::channel, Caller::stays_until_end,
+                                     plan::Explain::nothing};
+/// Of `run`. Throws: usage, if the options contradict each other.
+[[nodiscard]] Manner manner_of(const RunOptions& options);
+
 [[nodiscard]] Decision decide(const Context& context, const CreateOptions& options,
-                              plan::GateKind gate, int proc_fd);
+                              const Manner& manner, int proc_fd);
+/// The same of a bundle that is at hand.
+[[nodiscard]] Decision decide(const Context& context, const CreateOptions& options, Bundle bundle,
+                              const Manner& manner, int proc_fd);
 
 /// A container being made. Until keep() is called, its destruction takes everything away: the
 /// processes, the pid file, the state directory.
@@ -35,7 +53,8 @@ class Creation {
     /// on this process any more.
     void bring_up();
     /// GateKind::channel: the payload has been executed, and the poststart hooks have run.
-    void start();
+    /// `take_listener`: in place of the agent of the configuration.
+    void start(const launch::TakeListener& take_listener = {});
     /// The container stays.
     void keep() noexcept { kept_ = true; }
 

@@ -1,19 +1,21 @@
 #include "coracle/launch/exec.h"
 
+#include "bundle_private.h"
 #include "cgroup_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/log.h"
 #include "coracle/base/text.h"
 #include "coracle/host/container_facts.h"
 #include "coracle/host/detect.h"
+#include "coracle/host/landlock.h"
 #include "coracle/host/security_modules.h"
 #include "coracle/plan/make_launch_plan.h"
-#include "coracle/spec/config_json.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 #include "coracle/sys/terminal.h"
 #include "exec_process_private.h"
+#include "filter_store_private.h"
 #include "foreground_private.h"
 #include "handover_private.h"
 #include "passed_fds_private.h"
@@ -84,16 +86,20 @@ sys::Fd open_process_directory(const Found& found, int proc_fd) {
 
 plan::ExecLaunchPlan make_plan(const Context& context, const ExecOptions& options,
                                const Found& found, int directory, int proc_fd) {
-    spec::Config config = spec::parse_config(found.dir.load_config());
+    spec::Config config = interpret_config(found.dir.load_config());
     config.process = make_exec_process(config.process, options);
     plan::ExecOptions choice;
     choice.id = options.id;
     choice.join_session_keyring = found.record.session_keyring;
     choice.preserve_fds = options.preserve_fds;
     choice.strict = context.strict;
+    choice.init = static_cast<std::int32_t>(found.record.pid);
     host::Facts facts = host::detect_facts(proc_fd);
     if (plan::needs_security_modules(config)) {
         facts.security_modules = host::detect_security_modules(proc_fd);
+    }
+    if (plan::needs_landlock(config)) {
+        facts.landlock = host::detect_landlock();
     }
     return plan::make_exec_plan(config, facts, host::detect_container_facts(proc_fd, directory),
                                 choice);
@@ -152,7 +158,10 @@ int exec(const Context& context, const ExecOptions& options) {
         block_signals();
     }
     launch::ExecLaunch launch(plan, proc.get(), {found.init.pidfd.get(), directory.get()},
-                              make_placement(options, found, proc.get()));
+                              make_placement(options, found, proc.get()),
+                              [&found](const plan::SeccompPlan& seccomp) {
+                                  return compile_filter(found.dir.root_fd(), seccomp);
+                              });
     bring_up(launch, found, options.id);
     report_degradations(plan, launch.degraded());
     sys::Fd console = launch.take_console();
@@ -171,7 +180,7 @@ int exec(const Context& context, const ExecOptions& options) {
         return 0;
     }
     return sys::exit_code_of(
-        attend(launch.pid(), launch.pidfd(), std::move(console), Orphans::none));
+        attend(launch.pid(), launch.pidfd(), std::move(console), Care{}).status);
 }
 
 } // namespace coracle::container

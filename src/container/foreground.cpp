@@ -5,12 +5,16 @@
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <initializer_list>
 #include <optional>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,18 +35,31 @@ Fd open_signals() {
     return signals;
 }
 
-/// An fd that is readable when one of the two is.
-Fd watch(int first, int second) {
-    Fd both{::epoll_create1(EPOLL_CLOEXEC)};
-    for (int fd : {first, second}) {
+/// An fd that is readable when one of those that are open is.
+Fd watch(std::initializer_list<int> fds) {
+    Fd all{::epoll_create1(EPOLL_CLOEXEC)};
+    for (int fd : fds) {
         struct epoll_event event {};
         event.events = EPOLLIN;
-        if (!both || ::epoll_ctl(both.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+        if (fd >= 0 && (!all || ::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event) != 0)) {
             int saved = errno;
             throw_system(saved, "epoll");
         }
     }
-    return both;
+    return all;
+}
+
+/// Readable once, when the time is over.
+Fd start_timer(std::chrono::milliseconds time) {
+    Fd timer{::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)};
+    struct itimerspec when {};
+    when.it_value.tv_sec = time.count() / 1000;
+    when.it_value.tv_nsec = time.count() % 1000 * 1000000;
+    if (!timer || ::timerfd_settime(timer.get(), 0, &when, nullptr) != 0) {
+        int saved = errno;
+        throw_system(saved, "timerfd");
+    }
+    return timer;
 }
 
 /// Reaps what has ended; init's status if it is among them.
@@ -84,45 +101,76 @@ bool is_of_our_own_doing(const struct signalfd_siginfo& info) noexcept {
 struct Attendance {
     pid_t init;
     int pidfd;
-    Orphans orphans;
+    const Care& care;
     Fd signals;
-    NotifyProxy* notify; ///< or nullptr
-    Fd both;             ///< epoll of signals and notify; empty without that
+    Fd timer; ///< empty without a time limit
+    Fd all;   ///< epoll of all that can come; empty if that is signals alone
+    End end;
 
-    /// Readable when take_signals has something to do.
-    [[nodiscard]] int wake() const noexcept { return both ? both.get() : signals.get(); }
+    /// Readable when take_events has something to do.
+    [[nodiscard]] int wake() const noexcept { return all ? all.get() : signals.get(); }
 };
 
-/// Handles what has arrived; init's wait status once it has ended. `terminal`: nullptr if none.
-std::optional<int> take_signals(const Attendance& attendance, CallerTerminal* terminal) {
-    if (attendance.notify != nullptr) {
-        (void)attendance.notify->pass_on(0); // this process stays the service's main one
+/// Whether the signal ends a process that does nothing about it. Source: signal(7).
+bool is_deadly(int signal) {
+    constexpr std::array<int, 9> harmless{SIGCHLD, SIGCONT, SIGSTOP,  SIGTSTP, SIGTTIN,
+                                          SIGTTOU, SIGURG,  SIGWINCH, SIGKILL};
+    return std::find(harmless.begin(), harmless.end(), signal) == harmless.end();
+}
+
+void forward(Attendance& attendance, int signal) {
+    // ESRCH: its end is on the way here
+    (void)sys::try_send_signal(attendance.pidfd, signal);
+    if (attendance.care.unhandled == UnhandledSignals::end_it && is_deadly(signal) &&
+        !sys::is_signal_provided_for(sys::open_proc().get(), attendance.init, signal)) {
+        attendance.end.signal = signal;
+        (void)sys::try_send_signal(attendance.pidfd, SIGKILL);
     }
+}
+
+void take_timer(Attendance& attendance) {
+    std::uint64_t times = 0;
+    if (attendance.timer && ::read(attendance.timer.get(), &times, sizeof times) == sizeof times) {
+        attendance.end.timed_out = true;
+        (void)sys::try_send_signal(attendance.pidfd, SIGKILL);
+    }
+}
+
+void serve(const Care& care) {
+    if (care.notify != nullptr) {
+        (void)care.notify->pass_on(0); // this process stays the service's main one
+    }
+    if (care.explainer != nullptr) {
+        care.explainer->answer_waiting();
+    }
+}
+
+/// Handles what has arrived. True once init has ended. `terminal`: nullptr if none.
+bool take_events(Attendance& attendance, CallerTerminal* terminal) {
+    serve(attendance.care);
+    take_timer(attendance);
     struct signalfd_siginfo info {};
     for (;;) {
         ssize_t got = ::read(attendance.signals.get(), &info, sizeof info);
         int saved = errno;
         if (got < 0 && saved == EAGAIN) {
-            return std::nullopt;
+            return false;
         }
         if (got < 0 && saved != EINTR) {
             throw_system(saved, "read the signals that have come");
         }
-        if (got != sizeof info) {
+        if (got != sizeof info || is_of_our_own_doing(info)) {
             continue;
         }
         int signal = static_cast<int>(info.ssi_signo);
-        if (is_of_our_own_doing(info)) {
-            continue;
-        }
         if (signal == SIGCHLD) {
-            std::optional<int> status = reap(attendance.init, attendance.orphans);
+            std::optional<int> status = reap(attendance.init, attendance.care.orphans);
             if (status) {
-                return status;
+                attendance.end.status = *status;
+                return true;
             }
         } else if (terminal == nullptr || !terminal->take_signal(signal)) {
-            // ESRCH: its end is on the way here
-            (void)sys::try_send_signal(attendance.pidfd, signal);
+            forward(attendance, signal);
         }
     }
 }
@@ -148,31 +196,28 @@ void end_orphans() {
     }
 }
 
-int wait_without_terminal(const Attendance& attendance) {
-    for (;;) {
+void wait_without_terminal(Attendance& attendance) {
+    bool ended = false;
+    while (!ended) {
         struct pollfd entry {
             attendance.wake(), POLLIN, 0
         };
         (void)::poll(&entry, 1, -1);
-        std::optional<int> status = take_signals(attendance, nullptr);
-        if (status) {
-            return *status;
-        }
+        ended = take_events(attendance, nullptr);
     }
 }
 
-/// Nothing if the caller's terminal has gone away; with this, init's has too.
-std::optional<int> wait_with_terminal(const Attendance& attendance, Fd console) {
+/// False if the caller's terminal has gone away; with this, init's has too.
+bool wait_with_terminal(Attendance& attendance, Fd console) {
     CallerTerminal terminal(std::move(console));
     while (!terminal.is_hung_up()) {
         terminal.turn(attendance.wake());
-        std::optional<int> status = take_signals(attendance, &terminal);
-        if (status) {
+        if (take_events(attendance, &terminal)) {
             terminal.drain();
-            return status;
+            return true;
         }
     }
-    return std::nullopt;
+    return false;
 }
 
 /// What a terminal leaves behind when it hangs up ends, unless it asked not to. The first process
@@ -185,15 +230,14 @@ void end_if_hangup_ends_it(const Attendance& attendance) {
     }
 }
 
-int wait_for_end(const Attendance& attendance, Fd console) {
+void wait_for_end(Attendance& attendance, Fd console) {
     if (console) {
-        std::optional<int> status = wait_with_terminal(attendance, std::move(console));
-        if (status) {
-            return *status;
+        if (wait_with_terminal(attendance, std::move(console))) {
+            return;
         }
         end_if_hangup_ends_it(attendance);
     }
-    return wait_without_terminal(attendance);
+    wait_without_terminal(attendance);
 }
 
 } // namespace
@@ -207,20 +251,26 @@ void block_signals() {
     }
 }
 
-int attend(pid_t init, int pidfd, sys::Fd console, Orphans orphans, NotifyProxy* notify) {
+End attend(pid_t init, int pidfd, sys::Fd console, const Care& care) {
     // One that ended before the signalfd was there has left SIGCHLD pending: it is blocked.
-    Attendance attendance{init, pidfd, orphans, open_signals(), notify, {}};
-    if (notify != nullptr) {
-        attendance.both = watch(attendance.signals.get(), notify->fd());
+    Attendance attendance{init, pidfd, care, open_signals(), {}, {}, {}};
+    if (care.time_limit) {
+        attendance.timer = start_timer(*care.time_limit);
     }
-    int status = wait_for_end(attendance, std::move(console));
-    if (orphans == Orphans::adopt) {
+    if (care.notify != nullptr || care.explainer != nullptr || attendance.timer) {
+        attendance.all = watch({attendance.signals.get(), attendance.timer.get(),
+                                care.notify != nullptr ? care.notify->fd() : -1,
+                                care.explainer != nullptr ? care.explainer->fd() : -1});
+    }
+    wait_for_end(attendance, std::move(console));
+    if (care.orphans == Orphans::adopt) {
         end_orphans();
     }
-    if (notify != nullptr) {
-        (void)notify->pass_on(0); // its last words
+    serve(care); // its last words
+    if (care.explainer != nullptr && care.explainer->has_killed(init)) {
+        attendance.end.status = SIGSYS;
     }
-    return status;
+    return attendance.end;
 }
 
 } // namespace coracle::container

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace coracle::container {
@@ -95,21 +94,15 @@ void NotifyProxy::wait_until_processed() {
     if (!manager_) {
         return;
     }
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        int saved = errno;
-        throw_system(saved, "pipe");
-    }
-    Fd reader{ends[0]};
-    Fd writer{ends[1]};
+    sys::Pipe processed = sys::make_pipe();
     constexpr std::string_view text = "BARRIER=1";
     std::vector<std::uint8_t> data(text.begin(), text.end());
-    std::array<int, 1> fds{writer.get()};
+    std::array<int, 1> fds{processed.writer.get()};
     if (sys::try_send_packet(manager_.get(), data, fds) != 0) {
         return; // it is gone
     }
-    writer.reset();
-    if (sys::wait_readable(reader.get(), -1, patience) == sys::Ready::neither) {
+    processed.writer.reset();
+    if (sys::wait_readable(processed.reader.get(), -1, patience) == sys::Ready::neither) {
         log::warning(std::string(variable) + ": the service manager does not answer a barrier "
                                              "within 5 seconds");
     }

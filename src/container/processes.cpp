@@ -3,6 +3,9 @@
 #include "coracle/base/text.h"
 #include "coracle/spec/config_json.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/namespace.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/procfs.h"
 #include "coracle/sys/program.h"
 
 #include <algorithm>
@@ -48,11 +51,31 @@ std::string find_ps() {
                                         "--format json");
 }
 
+bool has_own_pid_namespace(const Found& found) {
+    const spec::Config config = spec::parse_config(found.dir.load_config());
+    return config.linux_ &&
+           std::any_of(config.linux_->namespaces.begin(), config.linux_->namespaces.end(),
+                       [](const spec::Namespace& entry) {
+                           return entry.type == "pid" && entry.path.empty();
+                       });
+}
+
 } // namespace
 
 std::vector<int> processes(const Context& context, const std::string& id) {
     Found found = require_container(context, id);
-    return require_cgroup(found, "ps").directory.processes();
+    if (std::optional<LivingCgroup> cgroup = find_cgroup(found, "ps")) {
+        return cgroup->directory.processes();
+    }
+    if (!has_own_pid_namespace(found)) { // others may be in it
+        return require_cgroup(found, "ps").directory.processes();
+    }
+    sys::Fd proc = sys::open_proc();
+    sys::Fd space = sys::open_at(proc.get(), sys::proc_path(found.record.pid, "ns/pid"), O_RDONLY);
+    if (sys::wait_for_exit(found.init.pidfd.get(), std::chrono::milliseconds(0))) {
+        throw_error(ErrorKind::wrong_state, "ps: container with id " + id + " is not running");
+    }
+    return sys::find_processes_in(proc.get(), space.get());
 }
 
 std::string process_table(const Context& context, const std::string& id,

@@ -46,16 +46,20 @@ std::string octal(mode_t mode) {
     return text;
 }
 
-void require_private(int fd, const std::string& path) {
+/// The owner, who is the caller or, with Access::read for root, any user.
+std::uint32_t require_private(int fd, const std::string& path, StateRoot::Access access) {
     struct stat status = sys::stat_of(fd, path);
     constexpr mode_t writable_by_others = S_IWGRP | S_IWOTH;
-    if (status.st_uid != host::effective_uid() || (status.st_mode & writable_by_others) != 0) {
+    bool allowed = status.st_uid == host::effective_uid() ||
+                   (access == StateRoot::Access::read && host::effective_uid() == 0);
+    if (!allowed || (status.st_mode & writable_by_others) != 0) {
         throw_error(ErrorKind::denied,
                     "state root " + printable(path) + ": owner " + std::to_string(status.st_uid) +
                         " and mode " + octal(status.st_mode & 07777U) +
                         ": it must be yours and writable by nobody else: chmod go-w it, or give "
                         "another --root");
     }
+    return status.st_uid;
 }
 
 /// Makes what is missing of an absolute path, 0700 each.
@@ -75,7 +79,7 @@ void make_directories(const std::string& path) {
     }
 }
 
-/// The text of a regular file of the caller's own; nothing if there is none.
+/// The text of a regular file of the directory's owner; nothing if there is none.
 std::optional<std::string> read_own_file(int dir_fd, const char* name) {
     constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
     Fd file;
@@ -94,7 +98,7 @@ std::optional<std::string> read_own_file(int dir_fd, const char* name) {
     if (!S_ISREG(status.st_mode)) {
         throw_error(ErrorKind::invalid_config, std::string(name) + ": not a regular file");
     }
-    if (status.st_uid != host::effective_uid()) {
+    if (status.st_uid != sys::stat_of(dir_fd, name).st_uid) {
         throw_error(ErrorKind::denied,
                     std::string(name) + ": belongs to the user " + std::to_string(status.st_uid));
     }
@@ -136,11 +140,16 @@ std::string default_state_root(const RootInputs& inputs) {
     return inputs.run_user_exists ? "/run/user/" + uid + "/coracle" : "/tmp/coracle-" + uid;
 }
 
-std::string notify_socket_in(const std::string& root, const std::string& id) {
-    return root + "/" + id + "/" + notify_name;
+std::string state_directory_in(const std::string& root, const std::string& id) {
+    return root + "/" + id;
 }
 
-std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot missing) {
+std::string notify_socket_in(const std::string& root, const std::string& id) {
+    return state_directory_in(root, id) + "/" + notify_name;
+}
+
+std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot missing,
+                                         Access access) {
     if (!path.starts_with('/') || clean_absolute(path) == "/") {
         throw_error(ErrorKind::usage,
                     "--root " + printable(path) + ": must be a directory below /");
@@ -162,8 +171,8 @@ std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot mi
     if (errnum != 0) {
         sys::throw_path_error(errnum, "state root " + printable(clean), AT_FDCWD, clean, R_OK);
     }
-    require_private(fd.get(), clean);
-    return StateRoot(std::move(fd));
+    std::uint32_t owner = require_private(fd.get(), clean, access);
+    return StateRoot(std::move(fd), owner);
 }
 
 std::vector<std::string> StateRoot::ids() const {
@@ -233,7 +242,7 @@ std::optional<ContainerDir> ContainerDir::find(const StateRoot& root, const std:
     if (errnum != 0) {
         throw_system(errnum, "state directory of " + id);
     }
-    if (sys::stat_of(fd.get(), id).st_uid != host::effective_uid()) {
+    if (sys::stat_of(fd.get(), id).st_uid != root.owner()) {
         throw_error(ErrorKind::denied, "state directory of " + id + " belongs to another user");
     }
     return ContainerDir(sys::duplicate(root.fd()), std::move(fd), id);

@@ -1,6 +1,5 @@
 #include "coracle/launch/exec.h"
 
-#include "coracle/security/seccomp.h"
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/socket.h"
@@ -17,6 +16,7 @@ struct ExecLaunch::State {
     const plan::ExecLaunchPlan& plan;
     ExecTarget target;
     PlaceInCgroup place;
+    CompileFilter compile;
     ParentSide side;
     Child joiner;
     Child executor;
@@ -24,8 +24,10 @@ struct ExecLaunch::State {
     Fd console;
     std::vector<plan::Degradation> degraded;
 
-    State(const plan::ExecLaunchPlan& launch_plan, int proc_fd, ExecTarget whom, PlaceInCgroup put)
-        : plan(launch_plan), target(whom), place(std::move(put)), side{proc_fd, "exec"} {}
+    State(const plan::ExecLaunchPlan& launch_plan, int proc_fd, ExecTarget whom, PlaceInCgroup put,
+          CompileFilter compile_filter)
+        : plan(launch_plan), target(whom), place(std::move(put)),
+          compile(std::move(compile_filter)), side{proc_fd, "exec"} {}
 
     void start_joiner();
     void send_plan();
@@ -70,7 +72,7 @@ void ExecLaunch::State::send_plan() {
 void ExecLaunch::State::adopt_executor() {
     std::vector<std::uint8_t> filter;
     if (plan.seccomp) { // compiled while the joiner works
-        filter = security::compile_seccomp(*plan.seccomp);
+        filter = compile(*plan.seccomp);
     }
     Received started = side.require<InitStarted>(joiner, "joiner");
     executor.adopt(std::get<InitStarted>(started.message).pid);
@@ -89,8 +91,9 @@ void ExecLaunch::State::adopt_executor() {
 }
 
 ExecLaunch::ExecLaunch(const plan::ExecLaunchPlan& plan, int proc_fd, ExecTarget target,
-                       PlaceInCgroup place)
-    : state_(std::make_unique<State>(plan, proc_fd, target, std::move(place))) {}
+                       PlaceInCgroup place, CompileFilter compile_filter)
+    : state_(std::make_unique<State>(plan, proc_fd, target, std::move(place),
+                                     std::move(compile_filter))) {}
 
 ExecLaunch::~ExecLaunch() {
     state_->side.channel.close();

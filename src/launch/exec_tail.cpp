@@ -69,6 +69,10 @@ namespace {
 } // namespace
 
 [[gnu::no_sanitize_address]] int execute(const ExecTail& tail) noexcept {
+    // Before its fd is closed, and before a filter that may forbid it.
+    if (tail.landlock >= 0 && ::syscall(SYS_landlock_restrict_self, tail.landlock, 0U) != 0) {
+        report_and_end(tail, Stage::landlock, errno);
+    }
     close_all_but_report(tail);
     if (tail.filter != nullptr) {
         struct sock_fprog program {};

@@ -12,6 +12,7 @@ struct ExecTail {
     const char* path;
     char* const* argv;
     char* const* envp;
+    int landlock;                ///< the ruleset; -1: none
     const void* filter;          ///< struct sock_filter[]; null: none
     unsigned short filter_count; ///< of struct sock_filter
     unsigned filter_flags;       ///< SECCOMP_FILTER_FLAG_*
@@ -24,9 +25,9 @@ struct ExecTail {
     std::size_t failure_size;
 };
 
-/// Loads the filter and executes the program. What failed goes to report_fd as the Failed frame;
-/// then the process ends with status 1, but after a failed execve(2), whose errno is returned.
-/// Runs in: init, last.
+/// Restricts the process, loads the filter and executes the program. What failed goes to report_fd
+/// as the Failed frame; then the process ends with status 1, but after a failed execve(2), whose
+/// errno is returned. Runs in: init, last.
 [[nodiscard]] int execute(const ExecTail& tail) noexcept;
 
 } // namespace coracle::launch

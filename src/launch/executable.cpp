@@ -42,6 +42,12 @@ int check_executable(const std::string& path) noexcept {
     return sys::try_execute_access(path);
 }
 
+[[noreturn]] void throw_of_program(int errnum, const std::string& what, const std::string& why) {
+    Error error(ErrorKind::not_executable, what + ": " + describe_errno(errnum), errnum);
+    error.explain(why);
+    throw Error(std::move(error));
+}
+
 [[noreturn]] void throw_not_executable(const std::string& program, const std::string& path,
                                        int errnum) {
     std::string text = "exec \"" + printable(program) + "\"";
@@ -49,14 +55,15 @@ int check_executable(const std::string& path) noexcept {
     if (errnum == EISDIR) { // managers look for "permission denied"
         errnum = EACCES;
     }
-    throw_system(errnum, errnum == ENOENT ? text + ": stat " + printable(program) : text, why);
+    throw_of_program(errnum, errnum == ENOENT ? text + ": stat " + printable(program) : text, why);
 }
 
 [[noreturn]] void throw_not_found(const std::string& program, std::string_view path) {
     bool one_word = program.find(' ') == std::string::npos;
-    throw_system(ENOENT, "exec: \"" + printable(program) + "\": executable file not found in $PATH",
-                 one_word ? "PATH=" + printable(path)
-                          : "each argument is an element of process.args of its own");
+    throw_of_program(ENOENT,
+                     "exec: \"" + printable(program) + "\": executable file not found in $PATH",
+                     one_word ? "PATH=" + printable(path)
+                              : "each argument is an element of process.args of its own");
 }
 
 } // namespace

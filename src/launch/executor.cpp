@@ -128,6 +128,9 @@ void become_payload(Work& work) {
 void bring_up(Work& work) {
     sys::set_parent_death_signal();
     prepare_to_join(work);
+    if (work.plan.core_cookie_of != 0) { // while the pid means the same to this process
+        security::share_core_cookie(work.plan.core_cookie_of, work.degraded);
+    }
     join(work);
     pid_t executor = sys::clone_sibling();
     if (executor == 0) {

@@ -21,6 +21,7 @@
 #include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace coracle::launch {
 
@@ -38,6 +39,7 @@ struct Work {
     Fd gate;
     rootfs::Assembled rootfs;
     std::vector<plan::Degradation> degraded;
+    bool in_cgroup = false;
     ContainerHooks hooks;
     Payload payload;
     std::optional<sys::FdTable> fd_table;
@@ -117,7 +119,11 @@ void set_up_session(Work& work) {
     write_kernel_settings(work.plan);
 }
 
+/// The parent may wait for systemd, so as late as can be.
 void enter_cgroup_namespace(Work& work) {
+    if (std::exchange(work.in_cgroup, true)) {
+        return;
+    }
     work.enter(Stage::cgroup);
     (void)work.channel.require<CgroupReady>();
     work.hooks.receive(work.channel, work.plan);
@@ -175,11 +181,19 @@ void run_create_hooks(Work& work) {
 }
 
 void build_root(Work& work) {
+    if (work.plan.awaits_parent) {
+        enter_cgroup_namespace(work);
+    }
     work.enter(Stage::mounts);
     (void)::umask(0); // modes of mount points and nodes are exact
     GivenSources given(work);
-    work.rootfs = rootfs::assemble(
-        work.plan.rootfs, [&] { return given.next(); }, work.degraded);
+    rootfs::Callbacks callbacks{[&] { return given.next(); },
+                                [&] {
+                                    enter_cgroup_namespace(work);
+                                    work.enter(Stage::mounts);
+                                }};
+    work.rootfs = rootfs::assemble(work.plan.rootfs, callbacks, work.degraded);
+    enter_cgroup_namespace(work);
     run_create_hooks(work);
     make_terminal(work);
     work.enter(Stage::pivot);
@@ -255,7 +269,6 @@ void bring_up(Work& work) {
     sys::set_parent_death_signal();
     receive_plan(work);
     set_up_session(work);
-    enter_cgroup_namespace(work);
     build_root(work);
     become_payload_user(work);
     work.enter(Stage::gate);

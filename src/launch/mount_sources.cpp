@@ -148,11 +148,12 @@ void map_ids(int tree, int user_namespace, const plan::MountSource& source) {
     throw_system(errnum, "idmap of " + printable(source.path) + cause);
 }
 
+/// The tree, or the link that init makes anew.
 Fd open_source(const plan::MountSource& source, const MappingNamespaces& spaces) {
     Fd tree;
-    int errnum = sys::try_clone_tree(
-        AT_FDCWD, source.path,
-        source.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single, tree);
+    int errnum = sys::try_open_source(
+        source.path, source.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single,
+        source.link, tree);
     if (errnum != 0) {
         throw_system(errnum, "source " + printable(source.path) +
                                  (errnum == EINVAL && !source.recursive
@@ -160,7 +161,8 @@ Fd open_source(const plan::MountSource& source, const MappingNamespaces& spaces)
                                         "rbind)"
                                       : ""));
     }
-    if (source.id_map != plan::MountIdMap::none) {
+    bool copied = source.link == SourceLink::copy && sys::is_symlink(tree.get());
+    if (source.id_map != plan::MountIdMap::none && !copied) {
         map_ids(tree.get(), spaces.of(source), source);
     }
     return tree;

@@ -27,6 +27,13 @@ std::string hint_for(const Failed& failed) {
     if (failed.stage == Stage::execve && failed.errnum == EACCES) {
         return "not executable for the container's user, or its mount is noexec";
     }
+    if (failed.stage == Stage::landlock && failed.errnum == EPERM) {
+        return "it needs noNewPrivileges or CAP_SYS_ADMIN, and an outer container's filter that "
+               "allows it";
+    }
+    if (failed.stage == Stage::landlock && failed.errnum == E2BIG) {
+        return "more than 16 layers: the caller is restricted by Landlock too";
+    }
     if (failed.stage == Stage::seccomp && failed.errnum == EINVAL) {
         return "the kernel does not know a flag or an action of /linux/seccomp";
     }
@@ -53,6 +60,8 @@ void throw_failed(const Failed& failed, const char* role, const char* payload,
     } else if (failed.stage == Stage::close) {
         text += std::string("the host's fds, before the program is executed: close_range: ") +
                 describe_errno(failed.errnum);
+    } else if (failed.stage == Stage::landlock) {
+        text += std::string("landlock_restrict_self: ") + describe_errno(failed.errnum);
     } else if (failed.stage == Stage::seccomp) {
         // What is refused to init is refused here too.
         text += std::string("load the filter: ") + describe_errno(failed.errnum) +
@@ -60,7 +69,8 @@ void throw_failed(const Failed& failed, const char* role, const char* payload,
     } else {
         text += failed.text;
     }
-    Error error(failed.kind, text, failed.errnum);
+    const bool at_program = failed.stage == Stage::execve;
+    Error error(at_program ? ErrorKind::not_executable : failed.kind, text, failed.errnum);
     error.explain(why.empty() ? hint_for(failed) : why);
     throw Error(std::move(error));
 }

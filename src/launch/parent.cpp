@@ -27,6 +27,7 @@ struct Launch::State {
     int proc_fd;
     GateSockets gate;
     DescribeState describe_state;
+    CompileFilter compile;
     ParentSide side;
     Child intermediate;
     Child init;
@@ -34,18 +35,21 @@ struct Launch::State {
     cgroup::Resctrl resctrl;
     cgroup::Placement placement;
     cgroup::Placement::Born born = cgroup::Placement::Born::elsewhere;
+    std::optional<std::vector<std::uint8_t>> filter; ///< compiled, until it is sent
     bool committed = false;
     Fd console;
     std::vector<plan::Degradation> degraded;
 
     State(const plan::LaunchPlan& launch_plan, int proc, GateSockets sockets,
-          DescribeState describe)
-        : plan(launch_plan), proc_fd(proc), gate(sockets),
-          describe_state(std::move(describe)), side{proc, "init"},
+          DescribeState describe, CompileFilter compile_with)
+        : plan(launch_plan), proc_fd(proc), gate(sockets), describe_state(std::move(describe)),
+          compile(std::move(compile_with)), side{proc, "init"},
           placement(launch_plan.cgroup, proc) {}
 
     void clone_intermediate(const std::vector<OpenNamespace>& joined, int private_copy);
     void map_ids();
+    void use_idle_time();
+    void compile_filter();
     void finish_cgroup();
     void let_init_go_on();
     void send_hook_states();
@@ -78,6 +82,7 @@ void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined,
 void Launch::State::map_ids() {
     (void)side.require<NeedIdMap>(intermediate, "intermediate");
     if (plan.cgroup.scope_start == plan::ScopeStart::with_intermediate) {
+        placement.connect();
         placement.begin(intermediate.pid, born); // it still has the caller's uid
         placement.finish();
         born = cgroup::Placement::Born::inside; // so init will be
@@ -90,6 +95,23 @@ void Launch::State::map_ids() {
         [&] { write_id_maps(plan.id_map, proc_fd, intermediate.pid); });
     write_time_offsets(plan.time_offsets, proc_fd, intermediate.pid);
     side.channel.send_id_map_done();
+}
+
+void Launch::State::compile_filter() {
+    if (plan.seccomp && !filter) {
+        filter = compile(*plan.seccomp);
+    }
+}
+
+/// The intermediate unshares the rest, and then init mounts. With a scope the filter is compiled
+/// while systemd works.
+void Launch::State::use_idle_time() {
+    if (plan.cgroup.method == plan::CgroupMethod::systemd &&
+        plan.cgroup.scope_start == plan::ScopeStart::with_init) {
+        placement.connect();
+    } else {
+        compile_filter();
+    }
 }
 
 /// Where it fails since init has failed, init's own words tell why.
@@ -113,6 +135,7 @@ void Launch::State::let_init_go_on() {
     if (plan.cgroup.scope_start == plan::ScopeStart::with_init) {
         placement.begin(init.pid, born);
     }
+    compile_filter();
     if (plan.resctrl) {
         resctrl.apply(*plan.resctrl, init.pid);
     }
@@ -124,8 +147,8 @@ void Launch::State::let_init_go_on() {
     if (plan.init.rootfs.sources_given) {
         side.channel.send_mount_sources(sources);
     }
-    if (plan.seccomp) { // compiled while init mounts
-        side.channel.send_filter(security::compile_seccomp(*plan.seccomp));
+    if (filter) {
+        side.channel.send_filter(std::move(*filter));
     }
 }
 
@@ -167,8 +190,9 @@ void Launch::State::adopt_init() {
 }
 
 Launch::Launch(const plan::LaunchPlan& plan, int proc_fd, GateSockets gate,
-               DescribeState describe_state)
-    : state_(std::make_unique<State>(plan, proc_fd, gate, std::move(describe_state))) {}
+               DescribeState describe_state, CompileFilter compile_filter)
+    : state_(std::make_unique<State>(plan, proc_fd, gate, std::move(describe_state),
+                                     std::move(compile_filter))) {}
 
 Launch::~Launch() {
     state_->side.channel.close();
@@ -189,6 +213,7 @@ void Launch::bring_up() {
     state.side.channel.send_copy_ready();
     // It waits in the queue for init's execve.
     state.side.channel.send_plan(state.plan.init, state.gate.listener, state.gate.notify);
+    state.use_idle_time();
     state.adopt_init();
     state.let_init_go_on();
     if (state.plan.init.waits_for_hooks) {
@@ -227,10 +252,16 @@ sys::Fd Launch::take_console() noexcept {
 
 void Launch::commit() {
     state_->side.channel.send_committed();
-    state_->net_devices.keep();
+    if (state_->plan.init.gate == plan::GateKind::socket) {
+        keep_devices();
+    }
     state_->resctrl.keep();
     state_->placement.keep();
     state_->committed = true;
+}
+
+void Launch::keep_devices() noexcept {
+    state_->net_devices.keep();
 }
 
 void Launch::start(const TakeListener& take_listener) {

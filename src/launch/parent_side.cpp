@@ -27,10 +27,12 @@ void Child::adopt(pid_t new_pid) {
     if (errnum != 0) {
         throw_system(errnum, "open a pidfd of process " + std::to_string(new_pid));
     }
+    exit_fd = sys::exit_fd_of(pidfd.get());
 }
 
 int Child::reap() {
     pidfd.reset();
+    exit_fd = -1;
     return sys::wait_for_child(std::exchange(pid, 0));
 }
 
@@ -48,11 +50,10 @@ void Child::kill_and_reap() noexcept {
 /// Until there is a message or `child` has ended; neither once it has used no processor time for
 /// the deadline.
 sys::Ready ParentSide::wait_while_busy(const Child& child) const {
-    int exit_fd = sys::exit_fd_of(child.pidfd.get());
-    sys::Ready ready = sys::wait_readable(channel.fd(), exit_fd, usual_duration);
+    sys::Ready ready = sys::wait_readable(channel.fd(), child.exit_fd, usual_duration);
     for (bool busy = true; ready == sys::Ready::neither && busy;) {
         std::uint64_t used = find_cpu_time(proc_fd, child.pid);
-        ready = sys::wait_readable(channel.fd(), exit_fd, patience);
+        ready = sys::wait_readable(channel.fd(), child.exit_fd, patience);
         busy = find_cpu_time(proc_fd, child.pid) > used;
     }
     return ready;

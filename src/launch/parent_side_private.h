@@ -23,6 +23,7 @@ inline constexpr std::chrono::seconds step_deadline{30};
 struct Child {
     pid_t pid = 0;
     sys::Fd pidfd;
+    int exit_fd = -1; ///< sys::exit_fd_of(pidfd), asked once
 
     /// Throws: system.
     void adopt(pid_t new_pid);

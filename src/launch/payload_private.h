@@ -21,6 +21,7 @@ struct Payload {
     plan::ProcessPlan process;
     std::string executable;           ///< found in PATH
     std::vector<std::uint8_t> filter; ///< struct sock_filter[]; empty: none
+    sys::Fd landlock;                 ///< the ruleset; empty: none
     unsigned fd_table_size = 0;       ///< of sys::FdTable
     sys::Fd notify;                   ///< for who starts it; empty: none
 };

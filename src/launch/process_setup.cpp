@@ -129,7 +129,7 @@ std::vector<plan::RlimitPlan> make_early_rlimits(const std::vector<plan::RlimitP
 }
 
 std::uint64_t capabilities_to_keep(const plan::ProcessPlan& process) {
-    bool needed = process.has_filter && !process.no_new_privileges;
+    bool needed = (process.has_filter || process.landlock) && !process.no_new_privileges;
     return needed ? std::uint64_t{1} << static_cast<unsigned>(CAP_SYS_ADMIN) : 0;
 }
 

@@ -17,8 +17,9 @@ void add_home(const plan::ProcessPlan& process, int root_fd, std::vector<std::st
 
 /// Limits, owner of the standard streams, groups, ids, capabilities, no_new_privs, cwd, umask,
 /// signals: the process is as the plan says, but for the filter. CAP_SYS_ADMIN stays effective if
-/// the filter needs it; execve takes it away. `dumpable` until then. What a joined user namespace
-/// does not give is added to `degraded`. Runs in: init after pivot; executor. Throws: system.
+/// the filter or Landlock needs it; execve takes it away. `dumpable` until then. What a joined user
+/// namespace does not give is added to `degraded`. Runs in: init after pivot; executor. Throws:
+/// system.
 void set_up_process(const plan::ProcessPlan& process, sys::Dumpable dumpable,
                     std::vector<plan::Degradation>& degraded);
 

@@ -20,7 +20,9 @@ void fields(A& a, Of<A, NewFilesystem>& v) {
 }
 template <class A>
 void fields(A& a, Of<A, BindMount>& v) {
-    launch::transfer_all(a, v.source, v.recursive, v.with_host_peers);
+    launch::transfer_all(a, v.source, v.recursive);
+    launch::transfer_enum(a, v.link, SourceLink::copy);
+    launch::transfer_all(a, v.with_host_peers);
 }
 template <class A>
 void fields(A& a, Of<A, Remount>& v) {
@@ -31,7 +33,8 @@ void fields(A& a, Of<A, MountStep>& v) {
     launch::transfer_all(a, v.name, v.destination);
     launch::transfer_variant(a, v.what);
     launch::transfer_all(a, v.attributes, v.recursive_attributes, v.propagation,
-                         v.propagation_recursive, v.read_only_last, v.no_symlinks, v.fallback);
+                         v.propagation_recursive, v.read_only_last, v.no_symlinks, v.on_symlink,
+                         v.shows_cgroups, v.fallback);
 }
 template <class A>
 void fields(A& a, Of<A, DeviceStep>& v) {
@@ -68,6 +71,18 @@ void fields(A& a, Of<A, MemoryPolicyPlan>& v) {
     launch::transfer_all(a, v.mode, v.nodes);
 }
 template <class A>
+void fields(A& a, Of<A, LandlockPath>& v) {
+    launch::transfer_all(a, v.path, v.rights);
+}
+template <class A>
+void fields(A& a, Of<A, LandlockPort>& v) {
+    launch::transfer_all(a, v.port, v.rights);
+}
+template <class A>
+void fields(A& a, Of<A, LandlockPlan>& v) {
+    launch::transfer_all(a, v.handled_fs, v.handled_net, v.scoped, v.file_rights, v.paths, v.ports);
+}
+template <class A>
 void fields(A& a, Of<A, ProcessPlan>& v) {
     launch::transfer_enum(a, v.groups_method, GroupsMethod::set_if_allowed);
     launch::transfer_all(a, v.terminal, v.terminal_height, v.terminal_width, v.args, v.env, v.cwd,
@@ -75,7 +90,7 @@ void fields(A& a, Of<A, ProcessPlan>& v) {
                          v.capabilities, v.last_capability, v.rlimits, v.oom_score_adj, v.scheduler,
                          v.io_priority, v.personality, v.memory_policy, v.apparmor_change,
                          v.selinux_label, v.ignored_signals, v.preserve_fds, v.has_filter,
-                         v.filter_flags);
+                         v.filter_flags, v.landlock, v.own_core_cookie, v.parent_death_signal);
 }
 template <class A>
 void fields(A& a, Of<A, Hook>& v) {
@@ -86,13 +101,14 @@ void fields(A& a, Of<A, InitPlan>& v) {
     launch::transfer_text(a, v.id);
     launch::transfer_enum(a, v.gate, GateKind::channel);
     launch::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring, v.new_cgroup_namespace,
-                         v.loopback_up, v.own_pid_namespace, v.sysctls, v.rootfs, v.process,
-                         v.waits_for_hooks, v.create_container_hooks, v.start_container_hooks);
+                         v.loopback_up, v.awaits_parent, v.own_pid_namespace, v.sysctls, v.rootfs,
+                         v.process, v.waits_for_hooks, v.create_container_hooks,
+                         v.start_container_hooks);
 }
 template <class A>
 void fields(A& a, Of<A, ExecPlan>& v) {
     launch::transfer_all(a, v.id, v.join_session_keyring, v.joins_user_namespace, v.joins,
-                         v.initial_cpus, v.final_cpus, v.process);
+                         v.initial_cpus, v.final_cpus, v.core_cookie_of, v.process);
 }
 template <class A>
 void fields(A& a, Of<A, Degradation>& v) {

@@ -23,6 +23,7 @@
 ///          ── InitPlan + fds ────────────────────────────────────────► (read after I's execve)
 ///          ◄─ InitStarted{pid} ───── exit
 ///     reap M, pidfd of I             session, keyring, hostname, loopback
+///                                                                      mounts
 ///          ── CgroupReady ───────────────────────────────────────────► cgroup namespace, mounts
 ///          ── HookStates + fds ──────────────────────────────────────► (only if init runs hooks)
 ///          ── MountSources + fds ──────────────────────────────────────► (only where P opens them)

@@ -29,9 +29,15 @@ void degrade(LaunchPlan& plan, const std::string& what, const std::string& why) 
     plan.degradations.push_back({what, why});
 }
 
+/// "No limit" of a controller that may be absent: nothing is lost without a cgroup.
+bool is_no_limit(const CgroupWrite& write) {
+    return write.missing == CgroupWrite::Missing::ignored;
+}
+
 /// Without limits the container runs in the caller's cgroup.
 void do_without(const Inputs& inputs, const std::string& why, LaunchPlan& plan) {
     CgroupPlan& cgroup = plan.cgroup;
+    std::erase_if(cgroup.writes, is_no_limit);
     if (!cgroup.writes.empty() && !cgroup.lenient) {
         throw_error(ErrorKind::unsupported,
                     cgroup.writes.front().member + ": a limit needs a cgroup: " + why);
@@ -241,10 +247,22 @@ std::uint32_t host_root_of(const LaunchPlan& plan, const host::Facts& facts) {
     return facts.euid;
 }
 
+/// Until version 1.3 of the specification 0 processes were a limit that nobody set; podman says so
+/// of a container without a limit.
+/// Source: runtime-spec config-linux.md#pids, ChangeLog 1.3.0.
+spec::Resources resources_of(const Inputs& inputs) {
+    spec::Resources resources = inputs.linux_.resources.value_or(spec::Resources{});
+    const std::string& version = inputs.config.oci_version;
+    bool is_older =
+        version.starts_with("1.0.") || version.starts_with("1.1.") || version.starts_with("1.2.");
+    if (is_older && resources.pids_limit == 0) {
+        resources.pids_limit = -1;
+    }
+    return resources;
+}
+
 void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
-    static const spec::Resources no_resources;
-    const spec::Resources& resources =
-        inputs.linux_.resources ? *inputs.linux_.resources : no_resources;
+    const spec::Resources resources = resources_of(inputs);
     require_v2(resources);
     if (resources.memory && resources.memory->kernel.value_or(0) > 0) {
         degrade(plan, "/linux/resources/memory/kernel",
@@ -256,7 +274,7 @@ void plan_cgroup(const Inputs& inputs, LaunchPlan& plan) {
         make_cgroup_writes(resources, manager == CgroupManager::systemd ? CgroupMethod::systemd
                                                                         : CgroupMethod::cgroupfs);
     cgroup.lenient = inputs.options.lenient_cgroup;
-    cgroup.optional = cgroup.writes.empty() || cgroup.lenient;
+    cgroup.optional = std::ranges::all_of(cgroup.writes, is_no_limit) || cgroup.lenient;
     switch (manager) {
     case CgroupManager::disabled:
         do_without(inputs, "--cgroup-manager=disabled", plan);

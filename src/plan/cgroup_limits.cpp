@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 /// linux.resources as values for the files of cgroup v2.
 /// Source: Linux Documentation/admin-guide/cgroup-v2.rst; runtime-spec config-linux.md.
@@ -179,6 +178,23 @@ void add_unified(const std::map<std::string, std::string>& unified,
     }
 }
 
+/// The binary logarithm of a number from 1 on, bit by bit. std::log2 would make each verb load the
+/// mathematical library of C, which nothing else of coracle needs.
+double log2_of(double number) {
+    double result = 0;
+    for (; number >= 2; number /= 2) {
+        result += 1;
+    }
+    for (double bit = 0.5; bit > 1e-15; bit /= 2) {
+        number *= number;
+        if (number >= 2) {
+            number /= 2;
+            result += bit;
+        }
+    }
+    return result;
+}
+
 } // namespace
 
 std::uint64_t cpu_weight_of_shares(std::uint64_t shares) {
@@ -194,10 +210,21 @@ std::uint64_t cpu_weight_of_shares(std::uint64_t shares) {
         return highest_weight;
     }
     // The quadratic curve through (2, 1), (1024, 100) and (262144, 10000) in logarithms.
-    double logarithm = std::log2(static_cast<double>(shares));
+    double logarithm = log2_of(static_cast<double>(shares));
     double exponent = (logarithm * logarithm + 125 * logarithm) / 612.0 - 7.0 / 34.0;
+    constexpr double log2_of_ten = 3.321928094887362;
     constexpr double rounding_error = 1e-9; // 1024 shares are 100, not 101
-    return static_cast<std::uint64_t>(std::ceil(std::pow(10, exponent) - rounding_error));
+    std::uint64_t low = 1;
+    std::uint64_t high = highest_weight;
+    while (low < high) { // the first weight that is not below 10^exponent
+        std::uint64_t middle = (low + high) / 2;
+        if (log2_of(static_cast<double>(middle) + rounding_error) < exponent * log2_of_ten) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
 }
 
 std::uint64_t quota_of_systemd(std::uint64_t quota, std::uint64_t period) {
@@ -218,6 +245,9 @@ std::vector<CgroupWrite> make_cgroup_writes(const spec::Resources& resources, Cg
     }
     if (resources.pids_limit) {
         add(writes, "pids/limit", "pids.max", limit_text(*resources.pids_limit));
+        if (*resources.pids_limit < 0) { // without the controller there is no limit either
+            writes.back().missing = Missing::ignored;
+        }
     }
     if (resources.block_io) {
         add_block_io(*resources.block_io, writes);

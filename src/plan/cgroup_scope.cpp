@@ -3,6 +3,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/number_list.h"
 #include "coracle/base/text.h"
+#include "coracle/spec/annotations.h"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +16,7 @@ namespace coracle::plan {
 namespace {
 
 constexpr std::uint64_t infinity = std::numeric_limits<std::uint64_t>::max();
-constexpr std::string_view annotation_prefix = "org.systemd.property.";
+constexpr std::string_view annotation_prefix = spec::unit_property_annotation;
 
 std::uint64_t limit_value(std::int64_t limit) {
     return limit < 0 ? infinity : static_cast<std::uint64_t>(limit);

@@ -81,9 +81,14 @@ std::string name_attribute_change(const char* label, const AttributeChange& chan
     return text;
 }
 
+const char* describe_link(SourceLink link) {
+    constexpr std::array<const char*, 3> texts{"", " src-nofollow", " copy-symlink"};
+    return texts.at(static_cast<std::size_t>(link));
+}
+
 std::string describe_bind(const BindMount& bind) {
-    return fmt::format("{} {}{}", bind.recursive ? "rbind" : "bind", quote(bind.source),
-                       bind.with_host_peers ? " with-host-peers" : "");
+    return fmt::format("{} {}{}{}", bind.recursive ? "rbind" : "bind", quote(bind.source),
+                       describe_link(bind.link), bind.with_host_peers ? " with-host-peers" : "");
 }
 
 void describe_resctrl(const ResctrlPlan& resctrl, std::string& out) {
@@ -176,6 +181,9 @@ void describe_mount(const MountStep& step, std::string& out) {
     if (step.no_symlinks) {
         out += " no-symlinks";
     }
+    if (step.on_symlink) {
+        out += " dest-nofollow";
+    }
     if (step.fallback) {
         out += fmt::format(" on-EPERM=({})", describe_bind(*step.fallback));
     }
@@ -201,7 +209,8 @@ void describe_sources(const std::vector<MountSource>& sources, std::string& out)
     }
     out += "opened by the parent:\n";
     for (const MountSource& source : sources) {
-        out += fmt::format("  {}: {}", source.name, quote(source.path));
+        out +=
+            fmt::format("  {}: {}{}", source.name, quote(source.path), describe_link(source.link));
         if (source.id_map != MountIdMap::none) {
             out += source.id_map_recursive ? " ridmap" : " idmap";
             out += source.id_map == MountIdMap::container

@@ -98,6 +98,32 @@ void describe_attributes(const ProcessPlan& process, std::string& out) {
     }
 }
 
+const char* describe_access(const LandlockPlan& landlock, std::uint64_t rights) {
+    constexpr std::uint64_t execute = 1; // LANDLOCK_ACCESS_FS_EXECUTE
+    return rights == landlock.handled_fs ? "rw" : (rights & execute) != 0 ? "ro" : "read";
+}
+
+void describe_landlock(const LandlockPlan& landlock, std::string& out) {
+    out += fmt::format("landlock: fs {:#x} net {:#x} scope {:#x}\n", landlock.handled_fs,
+                       landlock.handled_net, landlock.scoped);
+    for (const LandlockPath& entry : landlock.paths) {
+        out += fmt::format("  {} {}\n", describe_access(landlock, entry.rights), quote(entry.path));
+    }
+    for (const LandlockPort& entry : landlock.ports) {
+        constexpr std::uint64_t bind = 1; // LANDLOCK_ACCESS_NET_BIND_TCP
+        out += fmt::format("  {} port {}\n", entry.rights == bind ? "bind" : "connect", entry.port);
+    }
+}
+
+void describe_walls(const ProcessPlan& process, std::string& out) {
+    if (process.own_core_cookie) {
+        out += "  core scheduling: a cookie of its own\n";
+    }
+    if (process.parent_death_signal != 0) {
+        out += fmt::format("  parent death signal: {}\n", signal_name(process.parent_death_signal));
+    }
+}
+
 } // namespace
 
 std::string quote(const std::string& text) {
@@ -128,10 +154,14 @@ void describe_process(const ProcessPlan& process, std::string& out) {
         out += fmt::format("  oom_score_adj: {}\n", *process.oom_score_adj);
     }
     describe_attributes(process, out);
+    describe_walls(process, out);
     if (process.preserve_fds > 0) {
         out += fmt::format("  fds passed on: 3 to {}\n", 2 + process.preserve_fds);
     }
     describe_capability_sets(process.capabilities, out);
+    if (process.landlock) {
+        describe_landlock(*process.landlock, out);
+    }
 }
 
 } // namespace coracle::plan

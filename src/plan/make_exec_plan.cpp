@@ -2,10 +2,12 @@
 #include "coracle/base/number_list.h"
 #include "coracle/base/text.h"
 #include "coracle/plan/make_launch_plan.h"
+#include "coracle/plan/seccomp.h"
 #include "plan_private.h"
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace coracle::plan {
 
@@ -61,13 +63,16 @@ ExecLaunchPlan make_exec_plan(const spec::Config& config, const host::Facts& fac
         plan.placed = ExecPlaced::joiner;
     }
     plan.exec.process = make_process(inputs, of_container);
+    if (std::exchange(plan.exec.process.own_core_cookie, false)) {
+        plan.exec.core_cookie_of = options.init;
+    }
     if (config.process && config.process->exec_cpu_affinity) {
         const spec::ExecCpuAffinity& affinity = *config.process->exec_cpu_affinity;
         plan.exec.initial_cpus = make_cpus(affinity.initial, "/process/execCPUAffinity/initial");
         plan.exec.final_cpus = make_cpus(affinity.final_, "/process/execCPUAffinity/final");
     }
     if (inputs.linux_.seccomp) {
-        plan.seccomp = make_seccomp(inputs);
+        plan.seccomp = make_seccomp_plan(inputs.config);
         plan.exec.process.has_filter = true;
         plan.exec.process.filter_flags = plan.seccomp->filter_flags;
     }

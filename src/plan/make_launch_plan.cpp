@@ -1,6 +1,8 @@
 #include "coracle/plan/make_launch_plan.h"
 
 #include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/plan/seccomp.h"
 #include "coracle/spec/annotations.h"
 #include "plan_private.h"
 
@@ -8,14 +10,35 @@ namespace coracle::plan {
 
 namespace {
 
+/// Of runtime-spec 1.x.
+constexpr std::uint64_t newest_minor_version = 3;
+
 void degrade_if(bool present, const char* what, const char* why, LaunchPlan& plan) {
     if (present) {
         plan.degradations.push_back({what, why});
     }
 }
 
+/// Known, and asked in vain: an error where the container would be less confined.
+void plan_foreign_annotations(const std::map<std::string, std::string>& annotations,
+                              LaunchPlan& plan) {
+    for (const spec::ForeignAnnotation& foreign : spec::foreign_annotations) {
+        auto found = annotations.find(std::string(foreign.name));
+        if (found == annotations.end() || found->second.empty()) {
+            continue;
+        }
+        std::string what = "/annotations/" + found->first;
+        if (foreign.weakens) {
+            throw_error(ErrorKind::unsupported,
+                        what + ": " + foreign.why + ", or remove the annotation");
+        }
+        plan.degradations.push_back({what, std::string("has no effect: ") + foreign.why});
+    }
+}
+
 void plan_annotations(const Inputs& inputs, LaunchPlan& plan) {
     const std::map<std::string, std::string>& annotations = inputs.config.annotations;
+    plan_foreign_annotations(annotations, plan);
     auto receiver = annotations.find(std::string(spec::pidfd_receiver_annotation));
     if (receiver == annotations.end()) {
         return;
@@ -25,6 +48,15 @@ void plan_annotations(const Inputs& inputs, LaunchPlan& plan) {
                                                    ": must be the absolute path of a unix socket");
     }
     plan.pidfd_receiver = receiver->second;
+}
+
+/// Source: runtime-spec config.md#specification-version.
+void plan_version(const Inputs& inputs, LaunchPlan& plan) {
+    std::vector<std::string_view> parts = split(inputs.config.oci_version, '.');
+    std::optional<std::uint64_t> minor =
+        parts.size() < 2 ? std::nullopt : parse_unsigned(parts[1], UINT64_MAX);
+    degrade_if(!minor || *minor > newest_minor_version, "/ociVersion",
+               "newer than 1.3, so that members which it has added are passed over", plan);
 }
 
 void require_mount_order(const InitPlan& init) {
@@ -50,8 +82,12 @@ InitPlan make_init_plan(const Inputs& inputs, LaunchPlan& plan) {
                "the container's first process only",
                plan);
     init.sysctls = make_sysctls(inputs, plan);
+    deny_nested_users(inputs, plan, init);
     init.rootfs = make_rootfs(inputs, plan);
+    init.awaits_parent = init.rootfs.sources_given || !plan.cgroup.writes.empty() ||
+                         plan.cgroup.devices || plan.resctrl || !plan.net_devices.empty();
     init.process = make_process(inputs, plan);
+    plan_parent_death(inputs, plan, init.process);
     init.process.has_filter = plan.seccomp.has_value();
     init.process.filter_flags = plan.seccomp ? plan.seccomp->filter_flags : 0;
     plan_hooks(inputs, plan, init);
@@ -83,9 +119,16 @@ LaunchPlan make_launch_plan(const spec::Config& config, const host::Facts& facts
     plan.user_namespace = choose_user_namespace(plan.namespaces);
     plan.id_map = make_id_map(inputs, plan);
     plan_cgroup(inputs, plan);
+    plan_version(inputs, plan);
     plan_annotations(inputs, plan);
     if (inputs.linux_.seccomp) {
-        plan.seccomp = make_seccomp(inputs);
+        plan.seccomp = make_seccomp_plan(inputs.config);
+        if (inputs.options.explain == Explain::refused_calls) {
+            plan.seccomp = make_explained(*std::move(plan.seccomp));
+        }
+    } else if (inputs.options.explain == Explain::refused_calls) {
+        throw_error(ErrorKind::usage, "--explain: there is no /linux/seccomp, so nothing is "
+                                      "refused by a filter: leave it out");
     }
     plan.init = make_init_plan(inputs, plan);
     plan.strict = options.strict;

@@ -13,6 +13,7 @@ MountSource make_source(const MountStep& step, const BindMount& bind, const spec
     source.name = step.name + " " + step.destination;
     source.path = bind.source;
     source.recursive = bind.recursive;
+    source.link = bind.link;
     std::string word = spec::parse_mount_options(mount.options).id_map;
     source.uids = make_id_mappings(mount.uid_mappings);
     source.gids = make_id_mappings(mount.gid_mappings);
@@ -28,7 +29,10 @@ MountSource make_source(const MountStep& step, const BindMount& bind, const spec
 std::vector<MountSource> make_mount_sources(const Inputs& inputs, const LaunchPlan& plan,
                                             const RootfsPlan& rootfs) {
     std::vector<MountSource> sources;
-    sources.push_back({"root file system", rootfs.path, true, MountIdMap::none, false, {}, {}});
+    MountSource& root = sources.emplace_back();
+    root.name = "root file system";
+    root.path = rootfs.path;
+    root.recursive = true;
     for (std::size_t i = 0; i < rootfs.mounts.size(); ++i) {
         if (const BindMount* bind = std::get_if<BindMount>(&rootfs.mounts[i].what)) {
             sources.push_back(make_source(rootfs.mounts[i], *bind, inputs.config.mounts[i]));

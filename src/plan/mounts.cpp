@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <sys/mount.h>
 
 namespace coracle::plan {
@@ -42,7 +43,12 @@ std::string find_filesystem_word(const MountOptions& options) {
             return entry.clear;
         }
     }
-    return options.data.empty() ? std::string() : printable(options.data.front());
+    // podman and buildah have done these, and leave the words among the options of the bind mount.
+    constexpr std::array<std::string_view, 5> done{"z", "Z", "U", "copy", "nocopy"};
+    auto word = std::ranges::find_if(options.data, [&done](const std::string& option) {
+        return std::ranges::find(done, option) == done.end();
+    });
+    return word == options.data.end() ? std::string() : printable(*word);
 }
 
 /// Source: runtime-spec config.md#linux-mount-options, idmap; mount_setattr(2), ID-mapped mounts.
@@ -73,6 +79,11 @@ void require_possible_options(const spec::Mount& mount, const MountOptions& opti
                               const std::string& pointer) {
     if (options.copy_up && (options.bind || options.remount || mount.type != "tmpfs")) {
         refuse(ErrorKind::invalid_config, pointer, "tmpcopyup is for a new tmpfs");
+    }
+    if ((options.copy_symlink || options.bind_symlink) && (!options.bind || options.remount)) {
+        refuse(ErrorKind::invalid_config, pointer,
+               std::string(options.copy_symlink ? "copy-symlink" : "src-nofollow") +
+                   " is for a bind mount");
     }
     std::string word = options.bind ? find_filesystem_word(options) : std::string();
     if (!word.empty()) {
@@ -112,7 +123,10 @@ BindMount make_bind(const Inputs& inputs, const spec::Mount& mount, const MountO
     }
     std::string source =
         mount.source.starts_with('/') ? mount.source : inputs.options.bundle + "/" + mount.source;
-    return {std::move(source), options.recursive_bind, false};
+    SourceLink link = options.copy_symlink   ? SourceLink::copy
+                      : options.bind_symlink ? SourceLink::bind
+                                             : SourceLink::follow;
+    return {std::move(source), options.recursive_bind, link, false};
 }
 
 /// What the host has instead where the kernel refuses a new instance in a user namespace that does
@@ -129,7 +143,7 @@ std::optional<BindMount> make_fallback(const std::string& type) {
     }};
     for (const Entry& entry : entries) {
         if (type == entry.type) {
-            return BindMount{entry.source, true, false};
+            return BindMount{entry.source, true, SourceLink::follow, false};
         }
     }
     return std::nullopt;
@@ -248,7 +262,8 @@ void keep_host_peers(const MountOptions& options, const MountStep& step, const R
 void bind_host_cgroup(MountStep& step) {
     step.recursive_attributes = step.attributes;
     step.attributes = {};
-    step.what = BindMount{"/sys/fs/cgroup", true, false};
+    step.shows_cgroups = false;
+    step.what = BindMount{"/sys/fs/cgroup", true, SourceLink::follow, false};
     step.fallback.reset();
 }
 
@@ -266,6 +281,7 @@ MountStep make_mount_step(const Inputs& inputs, LaunchPlan& plan, const RootfsPl
     MountStep step;
     step.name = "mounts[" + std::to_string(index) + "]";
     step.destination = clean_absolute(mount.destination);
+    step.on_symlink = options.on_symlink;
     set_propagation(options, rootfs, step);
     step.attributes = {options.set_attributes, options.clear_attributes};
     step.recursive_attributes = {options.recursive_set, options.recursive_clear};
@@ -289,6 +305,7 @@ MountStep make_mount_step(const Inputs& inputs, LaunchPlan& plan, const RootfsPl
     NewFilesystem filesystem = make_filesystem(mount, options, step.attributes, pointer);
     add_label(inputs, filesystem);
     step.no_symlinks = filesystem.type == "proc" || filesystem.type == "sysfs";
+    step.shows_cgroups = filesystem.type == "cgroup2";
     if (plan.id_map.method != IdMapMethod::none) {
         require_mapped_ids(options, plan.id_map, pointer);
     }

@@ -46,13 +46,22 @@ make_mount_sources(const Inputs& inputs, const LaunchPlan& plan, const RootfsPla
 /// Scheduling, memory policy, execution domain and labels of `process`.
 void plan_attributes(const Inputs& inputs, const spec::Process& config, LaunchPlan& plan,
                      ProcessPlan& process);
+/// Landlock and core scheduling of `process`, and what of the walls it may take down.
+void plan_walls(const Inputs& inputs, LaunchPlan& plan, ProcessPlan& process);
+/// The container's user namespace lets no other be made in it, if that is asked for.
+/// Throws: invalid_config.
+void deny_nested_users(const Inputs& inputs, const LaunchPlan& plan, InitPlan& init);
+/// After the capabilities. Throws: invalid_config; unsupported.
+void plan_parent_death(const Inputs& inputs, LaunchPlan& plan, ProcessPlan& process);
 /// Throws unsupported where there is no SELinux for the label of the member at `pointer`.
 void require_selinux(const Inputs& inputs, const char* pointer, const std::string& label);
 /// The hooks of every kind, those of the parent in `plan`, those of init in `init`.
 void plan_hooks(const Inputs& inputs, LaunchPlan& plan, InitPlan& init);
+/// The filter gets a listener.
+void add_listener_flag(SeccompPlan& plan);
+
 [[nodiscard]] CapabilityPlan make_capabilities(const Inputs& inputs, const spec::Process& process,
                                                LaunchPlan& plan);
-[[nodiscard]] SeccompPlan make_seccomp(const Inputs& inputs);
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> make_sysctls(const Inputs& inputs,
                                                                             LaunchPlan& plan);
 

@@ -5,6 +5,7 @@
 #include "coracle/spec/annotations.h"
 
 #include <algorithm>
+#include <set>
 
 namespace coracle::plan {
 
@@ -62,7 +63,12 @@ void plan_groups(const Inputs& inputs, const spec::User& user, LaunchPlan& plan,
                  ProcessPlan& process) {
     process.groups_method = choose_groups_method(inputs, plan);
     if (process.groups_method != GroupsMethod::keep) {
-        process.groups = user.additional_gids;
+        std::set<std::uint32_t> known;
+        for (std::uint32_t gid : user.additional_gids) { // engines name a group twice
+            if (known.insert(gid).second) {
+                process.groups.push_back(gid);
+            }
+        }
         return;
     }
     if (keeps_original_groups(inputs)) {
@@ -174,6 +180,7 @@ ProcessPlan make_process(const Inputs& inputs, LaunchPlan& plan) {
     process.rlimits = make_rlimits(config.rlimits);
     plan_oom_score(inputs, config, plan, process);
     plan_attributes(inputs, config, plan, process);
+    plan_walls(inputs, plan, process);
     process.ignored_signals = inputs.facts.ignored_signals;
     process.preserve_fds = inputs.options.preserve_fds + inputs.options.listen_fds;
     return process;

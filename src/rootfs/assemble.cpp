@@ -51,8 +51,7 @@ std::vector<Fd> clone_peers(const plan::RootfsPlan& plan,
     for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
         const plan::BindMount* bind = std::get_if<plan::BindMount>(&plan.mounts[i].what);
         if (bind != nullptr && bind->with_host_peers && !plan.sources_given) {
-            in_context([&] { return plan.mounts[i].name; },
-                       [&] { early[i] = clone_source(*bind); });
+            in_context([&] { return plan.mounts[i].name; }, [&] { early[i] = open_source(*bind); });
             if (!sys::has_detached_mounts()) { // it becomes a slave with all that is attached
                 degraded.push_back({plan.mounts[i].name + " " + plan.mounts[i].destination,
                                     "what the container mounts there is not seen on the host: that "
@@ -71,20 +70,24 @@ bool has_shared(const plan::RootfsPlan& plan) {
 
 } // namespace
 
-Assembled assemble(const plan::RootfsPlan& plan, const NextSource& next_source,
+Assembled assemble(const plan::RootfsPlan& plan, const Callbacks& callbacks,
                    std::vector<plan::Degradation>& degraded) {
     std::vector<Fd> early = clone_peers(plan, degraded);
     // Slave: nothing that is mounted here reaches the host, and a bind that asks for rslave still
     // follows it.
     sys::set_namespace_propagation(MS_SLAVE | MS_REC);
     Assembled assembled;
-    assembled.root = in_context([&] { return "root file system " + printable(plan.path); },
-                                [&] { return mount_root_on_itself(plan, next_source()); });
+    assembled.root =
+        in_context([&] { return "root file system " + printable(plan.path); },
+                   [&] { return mount_root_on_itself(plan, callbacks.next_source()); });
     int root = assembled.root.get();
     MountedTrees trees(root);
-    Assembly assembly{plan, root, early, next_source, degraded, has_shared(plan)};
+    Assembly assembly{plan, root, early, callbacks, degraded, has_shared(plan)};
     for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
         const plan::MountStep& step = plan.mounts[i];
+        if (step.shows_cgroups) {
+            callbacks.enter_cgroup_namespace();
+        }
         in_context([&] { return step.name + " " + printable(step.destination); },
                    [&] {
                        Fd tree = mount_step(assembly, i);
@@ -94,11 +97,12 @@ Assembled assemble(const plan::RootfsPlan& plan, const NextSource& next_source,
                        trees.add(plan, step, std::move(tree));
                    });
     }
+    ParentOfLast parents(root);
     for (const plan::DeviceStep& step : plan.devices) {
-        make_device(root, step);
+        make_device(parents, step);
     }
     for (const plan::SymlinkStep& step : plan.symlinks) {
-        make_symlink(root, step);
+        make_symlink(parents, step);
     }
     // Last, so that nothing of the config lies over them.
     trees.require_in_place(plan);

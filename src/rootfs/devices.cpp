@@ -84,8 +84,22 @@ Fd make_device_target(const sys::Parent& parent, const std::string& path) {
     return target;
 }
 
-void make_device(int root_fd, const plan::DeviceStep& step) {
-    sys::Parent parent = sys::open_parent_in_root(root_fd, step.path);
+const sys::Parent& ParentOfLast::open(const std::string& path) {
+    std::string directory = path.substr(0, path.rfind('/') + 1);
+    std::string name = path.substr(directory.size());
+    if (directory.empty() || directory != directory_ || name.empty() || name == "." ||
+        name == "..") {
+        directory_.clear(); // of nothing, if it cannot be opened
+        parent_ = sys::open_parent_in_root(root_fd_, path);
+        directory_ = std::move(directory);
+        return parent_;
+    }
+    parent_.name = std::move(name);
+    return parent_;
+}
+
+void make_device(ParentOfLast& parents, const plan::DeviceStep& step) {
+    const sys::Parent& parent = parents.open(step.path);
     if (step.method == plan::DeviceMethod::bind_from_host) {
         bind_node(parent, step);
     } else {
@@ -93,8 +107,8 @@ void make_device(int root_fd, const plan::DeviceStep& step) {
     }
 }
 
-void make_symlink(int root_fd, const plan::SymlinkStep& step) {
-    sys::Parent parent = sys::open_parent_in_root(root_fd, step.path);
+void make_symlink(ParentOfLast& parents, const plan::SymlinkStep& step) {
+    const sys::Parent& parent = parents.open(step.path);
     int directory = parent.directory.get();
     const char* name = parent.name.c_str();
     if (::symlinkat(step.target.c_str(), directory, name) == 0) {

@@ -84,7 +84,7 @@ bool is_any_below(const std::vector<std::string>& paths, const std::string& dire
 } // namespace
 
 void MountedTrees::add(const plan::RootfsPlan& plan, const plan::MountStep& step, Fd tree) {
-    if (!tree) { // a remount covers nothing
+    if (!tree) { // a remount or a link covers nothing
         return;
     }
     // A later mount at the same place, or above it, covers what was there.

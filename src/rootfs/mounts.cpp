@@ -56,7 +56,8 @@ void require_safe_for_proc(int tree, int target, const plan::MountStep& step) {
 /// link would put them, and with them the masks, somewhere else.
 Fd open_destination(int root_fd, const plan::MountStep& step, sys::NodeKind kind) {
     if (!step.no_symlinks) {
-        return sys::make_in_root(root_fd, step.destination, kind);
+        return step.on_symlink ? sys::make_unfollowed_in_root(root_fd, step.destination, kind)
+                               : sys::make_in_root(root_fd, step.destination, kind);
     }
     Fd target;
     constexpr int flags = O_PATH | O_DIRECTORY;
@@ -75,13 +76,28 @@ Fd open_destination(int root_fd, const plan::MountStep& step, sys::NodeKind kind
     return target;
 }
 
-/// A detached clone of the source with its final attributes.
-Fd make_bind(const plan::BindMount& bind, const plan::MountStep& step, Fd early) {
-    Fd tree = early ? std::move(early) : clone_source(bind);
+/// Gives a detached clone of a bind's source its final attributes.
+void prepare_bind(const Fd& tree, const plan::MountStep& step) {
     set_attributes(tree.get(), step.recursive_attributes, sys::TreeDepth::recursive,
                    step.destination);
     set_attributes(tree.get(), step.attributes, sys::TreeDepth::single, step.destination);
-    return tree;
+}
+
+/// Makes the link that the source is, where it is not there already.
+void copy_link(int root_fd, const plan::MountStep& step, const Fd& link) {
+    std::string target = sys::read_link(link.get(), "");
+    sys::Parent parent = sys::open_parent_in_root(root_fd, step.destination);
+    int directory = parent.directory.get();
+    if (::symlinkat(target.c_str(), directory, parent.name.c_str()) == 0) {
+        return;
+    }
+    int saved = errno;
+    std::optional<struct stat> there = sys::find_stat(directory, parent.name);
+    bool is_link = saved == EEXIST && there && S_ISLNK(there->st_mode);
+    if (!is_link || sys::read_link(directory, parent.name) != target) {
+        throw_system(saved, "copy-symlink: make " + printable(step.destination) +
+                                " in the root file system a link to " + printable(target));
+    }
 }
 
 /// The fallback shows the host's own instance, so what was asked for one mount holds for its tree.
@@ -114,6 +130,38 @@ std::string explain(const plan::NewFilesystem& filesystem, int errnum) {
                : "";
 }
 
+/// The layers of "lowerdir=/a:/b\\:c". Source: Documentation/filesystems/overlayfs.rst.
+std::vector<std::string> layers_of(std::string_view option) {
+    std::vector<std::string> layers(1);
+    for (std::size_t i = option.find('=') + 1; i < option.size(); ++i) {
+        if (option[i] == ':') {
+            layers.emplace_back();
+            continue;
+        }
+        i += option[i] == '\\' && i + 1 < option.size() ? 1 : 0;
+        layers.back() += option[i];
+    }
+    return layers;
+}
+
+/// Which layer of an overlay the caller cannot reach, and why; the kernel does not tell.
+std::string explain_layers(const plan::NewFilesystem& filesystem, int errnum) {
+    for (const std::string& option : filesystem.data) {
+        bool is_upper = option.starts_with("upperdir=") || option.starts_with("workdir=");
+        if (filesystem.type != "overlay" || !(is_upper || option.starts_with("lowerdir="))) {
+            continue;
+        }
+        for (const std::string& layer : layers_of(option)) {
+            std::string cause =
+                sys::explain_path(errnum, AT_FDCWD, layer, is_upper ? W_OK | X_OK : X_OK);
+            if (!cause.empty()) {
+                return cause;
+            }
+        }
+    }
+    return {};
+}
+
 Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep& step,
                    std::vector<plan::Degradation>& degraded) {
     sys::FilesystemRequest request;
@@ -139,8 +187,9 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
                             refusal + ", so the host's " + step.fallback->source + " is shown"});
         return fallback;
     }
-    throw_system(errnum, "mount " + printable(filesystem.type) + ": " + detail +
-                             explain(filesystem, errnum));
+    throw_system(
+        errnum, "mount " + printable(filesystem.type) + ": " + detail + explain(filesystem, errnum),
+        explain_layers(filesystem, errnum));
 }
 
 /// What a new filesystem can be given only before others see it, or only once it is attached.
@@ -168,10 +217,10 @@ void set_iversion(int tree, const plan::MountStep& step) {
 
 } // namespace
 
-Fd clone_source(const plan::BindMount& bind) {
+Fd open_source(const plan::BindMount& bind) {
     Fd tree;
-    int errnum = sys::try_clone_tree(
-        AT_FDCWD, bind.source, bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single,
+    int errnum = sys::try_open_source(
+        bind.source, bind.recursive ? sys::TreeDepth::recursive : sys::TreeDepth::single, bind.link,
         tree);
     if (errnum != 0) {
         bool locked = errnum == EINVAL && !bind.recursive;
@@ -189,11 +238,19 @@ Fd mount_step(Assembly& assembly, std::size_t index) {
         return {};
     }
     const plan::BindMount* bind = std::get_if<plan::BindMount>(&step.what);
-    Fd given = bind != nullptr && assembly.plan.sources_given ? assembly.next_source()
-                                                              : std::move(assembly.early[index]);
-    Fd tree = bind != nullptr ? make_bind(*bind, step, std::move(given))
-                              : make_filesystem(std::get<plan::NewFilesystem>(step.what), step,
-                                                assembly.degraded);
+    Fd tree;
+    if (bind != nullptr) {
+        Fd early = assembly.plan.sources_given ? assembly.callbacks.next_source()
+                                               : std::move(assembly.early[index]);
+        tree = early ? std::move(early) : open_source(*bind);
+        if (bind->link == SourceLink::copy && sys::is_symlink(tree.get())) {
+            copy_link(assembly.root_fd, step, tree);
+            return {};
+        }
+        prepare_bind(tree, step);
+    } else {
+        tree = make_filesystem(std::get<plan::NewFilesystem>(step.what), step, assembly.degraded);
+    }
     bool is_directory = S_ISDIR(sys::stat_of(tree.get(), step.destination).st_mode);
     Fd target = open_destination(assembly.root_fd, step,
                                  is_directory ? sys::NodeKind::directory : sys::NodeKind::file);

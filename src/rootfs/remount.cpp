@@ -29,7 +29,8 @@ void change_filesystem(int target, const plan::Remount& change) {
 } // namespace
 
 void remount(int root_fd, const plan::MountStep& step, const plan::Remount& change) {
-    sys::Fd target = sys::open_in_root(root_fd, step.destination, O_PATH);
+    sys::Fd target =
+        sys::open_in_root(root_fd, step.destination, O_PATH | (step.on_symlink ? O_NOFOLLOW : 0));
     if (!sys::is_mount_root(target.get())) {
         throw_error(ErrorKind::invalid_config,
                     "remount: no earlier mount is at " + printable(step.destination));

@@ -14,13 +14,14 @@ struct Assembly {
     const plan::RootfsPlan& plan;
     int root_fd;
     std::vector<sys::Fd>& early; ///< by step: the tree that was cloned beforehand, or empty
-    const NextSource& next_source;
+    const Callbacks& callbacks;
     std::vector<plan::Degradation>& degraded;
     bool has_shared; ///< some mount is shared, so that what is mounted in it is shared too
 };
-/// A detached clone of what a bind names. Throws: system, naming the source.
-[[nodiscard]] sys::Fd clone_source(const plan::BindMount& bind);
-/// Carries the step out. The fd is the root of what was mounted; empty for a remount.
+/// A detached clone of what a bind names, or the symbolic link to make anew. Throws: system, naming
+/// the source.
+[[nodiscard]] sys::Fd open_source(const plan::BindMount& bind);
+/// Carries the step out. The fd is the root of what was mounted; empty for a remount and a link.
 sys::Fd mount_step(Assembly& assembly, std::size_t index);
 /// Changes the mount at the step's destination and, if the step says so, its filesystem.
 void remount(int root_fd, const plan::MountStep& step, const plan::Remount& change);
@@ -37,8 +38,22 @@ void set_propagation(int tree, const plan::MountStep& step);
 void copy_up(int covered, int tree, const plan::MountStep& step,
              std::vector<plan::Degradation>& degraded);
 
-void make_device(int root_fd, const plan::DeviceStep& step);
-void make_symlink(int root_fd, const plan::SymlinkStep& step);
+/// The directory of one entry after the other, which is /dev nearly always: opened once as long as
+/// it has the same path, so that all are made in the same directory.
+class ParentOfLast {
+  public:
+    explicit ParentOfLast(int root_fd) : root_fd_(root_fd) {}
+    /// As sys::open_parent_in_root, until the next call.
+    [[nodiscard]] const sys::Parent& open(const std::string& path);
+
+  private:
+    int root_fd_;
+    std::string directory_;
+    sys::Parent parent_;
+};
+
+void make_device(ParentOfLast& parents, const plan::DeviceStep& step);
+void make_symlink(ParentOfLast& parents, const plan::SymlinkStep& step);
 /// The mounts that masked and read-only paths lie in. A path is looked up below the mount that the
 /// plan put there, and not from the root: who shares the root file system may rename /proc away
 /// meanwhile, and the masks must follow it.
@@ -67,10 +82,5 @@ void make_paths_readonly(const MountedTrees& trees, const std::vector<std::strin
 /// An O_PATH fd of a file of that name to mount on, made if missing. A symbolic link or directory
 /// in its place is refused. Throws: system, denied.
 [[nodiscard]] sys::Fd make_device_target(const sys::Parent& parent, const std::string& path);
-
-/// Why a new procfs was answered with EPERM: the first mount that hides a part of the one in sight,
-/// or the lack of a pid namespace. Runs in: init before pivot, on the failure path only.
-/// Source: mount_too_revealing() in Linux fs/namespace.c; mount_namespaces(7).
-[[nodiscard]] std::string explain_refused_proc();
 
 } // namespace coracle::rootfs

@@ -3,23 +3,19 @@
 #include "coracle/base/error.h"
 #include "coracle/base/names.h"
 
-#include <sys/capability.h>
-#include <sys/prctl.h>
-
+#include <array>
 #include <cerrno>
-#include <memory>
+#include <cstddef>
+#include <linux/capability.h>
 #include <string>
-#include <type_traits>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace coracle::security {
 namespace {
 
 constexpr int mask_width = 64;
-
-struct FreeState {
-    void operator()(cap_t state) const noexcept { cap_free(state); }
-};
-using State = std::unique_ptr<std::remove_pointer_t<cap_t>, FreeState>;
 
 struct Sets {
     std::uint64_t permitted = 0;
@@ -36,45 +32,34 @@ std::string describe_capability(int number) {
     return name != nullptr ? name : "capability " + std::to_string(number);
 }
 
-std::uint64_t find_permitted() {
-    const State state(cap_get_proc());
-    const int errnum = errno;
-    if (!state) {
-        throw_system(errnum, "read the capabilities of this process");
-    }
-    std::uint64_t mask = 0;
-    for (int number = 0; number < mask_width; ++number) {
-        cap_flag_value_t value = CAP_CLEAR;
-        // Beyond what libcap can hold it fails: such a capability cannot be set either.
-        if (cap_get_flag(state.get(), number, CAP_PERMITTED, &value) == 0 && value == CAP_SET) {
-            mask |= bit(number);
-        }
-    }
-    return mask;
+/// The halves of the three sets. Source: capget(2), _LINUX_CAPABILITY_VERSION_3.
+using Halves = std::array<struct __user_cap_data_struct, 2>;
+
+struct __user_cap_header_struct make_header() {
+    struct __user_cap_header_struct header {};
+    header.version = _LINUX_CAPABILITY_VERSION_3;
+    return header;
 }
 
-void fill_flag(const State& state, cap_flag_t flag, std::uint64_t mask) {
-    for (cap_value_t number = 0; number < mask_width; ++number) {
-        if ((mask & bit(number)) == 0) {
-            continue;
-        }
-        if (cap_set_flag(state.get(), flag, 1, &number, CAP_SET) != 0) {
-            const int errnum = errno;
-            throw_system(errnum, "libcap: set " + describe_capability(number));
-        }
+std::uint64_t find_permitted() {
+    struct __user_cap_header_struct header = make_header();
+    Halves halves{};
+    if (::syscall(SYS_capget, &header, halves.data()) != 0) {
+        const int errnum = errno;
+        throw_system(errnum, "read the capabilities of this process");
     }
+    return halves[0].permitted | static_cast<std::uint64_t>(halves[1].permitted) << 32U;
 }
 
 void set_sets(const Sets& sets) {
-    const State state(cap_init());
-    const int init_errno = errno;
-    if (!state) {
-        throw_system(init_errno, "libcap: make an empty capability state");
+    struct __user_cap_header_struct header = make_header();
+    Halves halves{};
+    for (std::size_t i = 0; i < halves.size(); ++i) {
+        halves[i].permitted = static_cast<std::uint32_t>(sets.permitted >> (32 * i));
+        halves[i].effective = static_cast<std::uint32_t>(sets.effective >> (32 * i));
+        halves[i].inheritable = static_cast<std::uint32_t>(sets.inheritable >> (32 * i));
     }
-    fill_flag(state, CAP_PERMITTED, sets.permitted);
-    fill_flag(state, CAP_EFFECTIVE, sets.effective);
-    fill_flag(state, CAP_INHERITABLE, sets.inheritable);
-    if (cap_set_proc(state.get()) != 0) {
+    if (::syscall(SYS_capset, &header, halves.data()) != 0) {
         const int errnum = errno;
         std::string what = "set the permitted, effective and inheritable capabilities";
         if (errnum == EPERM) {
@@ -85,7 +70,6 @@ void set_sets(const Sets& sets) {
 }
 
 void clear_ambient() {
-    // Not cap_reset_ambient(3), which asks for every capability first.
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
         const int errnum = errno;
         throw_system(errnum, "clear the ambient capabilities");
@@ -121,7 +105,7 @@ void apply_bounding_set(const plan::CapabilityPlan& capabilities, int last_capab
         if ((capabilities.bounding & bit(number)) != 0) {
             continue;
         }
-        if (cap_drop_bound(number) != 0) {
+        if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0) {
             const int errnum = errno;
             std::string what = "drop " + describe_capability(number) + " from the bounding set";
             if (errnum == EPERM) {

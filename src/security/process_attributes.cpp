@@ -64,6 +64,19 @@ void apply_memory_policy(const plan::MemoryPolicyPlan& wanted) {
                                     : "");
 }
 
+constexpr const char* core_scheduling = "/annotations/org.coracle.core-scheduling";
+
+/// Whether `errnum` says that this host has no core scheduling.
+bool lacks_core_scheduling(int errnum, std::vector<plan::Degradation>& degraded) {
+    if (errnum == ENODEV) {
+        degraded.push_back({core_scheduling, "no effect: no core runs more than one thread"});
+    } else if (errnum == EINVAL) {
+        degraded.push_back({core_scheduling, "this kernel has no core scheduling: Linux 5.14 with "
+                                             "CONFIG_SCHED_CORE has"});
+    }
+    return errnum == ENODEV || errnum == EINVAL;
+}
+
 [[noreturn]] void throw_label(int errnum, const char* pointer, const std::string& label) {
     const char* why = errnum == ENOENT   ? "no such profile is loaded"
                       : errnum == EINVAL ? "not a label that the loaded policy knows"
@@ -88,6 +101,24 @@ void apply_process_attributes(const plan::ProcessPlan& process) {
     if (process.memory_policy) {
         apply_memory_policy(*process.memory_policy);
     }
+}
+
+void make_core_cookie(std::vector<plan::Degradation>& degraded) {
+    int errnum = sys::try_make_core_cookie();
+    if (errnum != 0 && !lacks_core_scheduling(errnum, degraded)) {
+        throw_system(errnum, std::string(core_scheduling) + ": PR_SCHED_CORE_CREATE");
+    }
+}
+
+void share_core_cookie(pid_t pid, std::vector<plan::Degradation>& degraded) {
+    int errnum = sys::try_share_core_cookie(pid);
+    if (errnum == 0 || lacks_core_scheduling(errnum, degraded)) {
+        return;
+    }
+    make_core_cookie(degraded);
+    degraded.push_back({core_scheduling, "a cookie of its own, since that of the container is not "
+                                         "given: " +
+                                             describe_errno(errnum)});
 }
 
 void apply_labels(const plan::ProcessPlan& process, int proc_fd) {

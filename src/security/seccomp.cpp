@@ -140,8 +140,10 @@ void add_entry(void* context, const Entry& entry) {
 
 /// libseccomp keeps the conditions of one call in one tree, and a comparison that has led into a
 /// branch does not come back to try the next: of several conditions some may never be asked
-/// (2.5.4: arg0 < 2^32 next to arg0 < 10). Only equalities of one argument are safe side by side.
-/// So each layer is a program of its own, and what a layer does not match the next one is asked.
+/// (2.5.4: arg0 < 2^32 next to arg0 < 10). Safe side by side are only equalities of one argument,
+/// and masks on its low word, which one test of the high word leads to, if they have the same
+/// action. So each layer is a program of its own, and what a layer does not match the next one is
+/// asked.
 class Layers {
   public:
     void add(const Entry& entry) {
@@ -158,7 +160,7 @@ class Layers {
                 }
                 return;
             }
-            if (!are_equalities(*other.entry.condition, *entry.condition)) {
+            if (!may_stand_side_by_side(other.entry, entry)) {
                 lowest = std::max(lowest, other.layer + 1);
             }
         }
@@ -182,9 +184,22 @@ class Layers {
                                      a.datum_b == b.datum_b;
                           });
     }
-    static bool are_equalities(const Condition& left, const Condition& right) {
-        return left.size() == 1 && right.size() == 1 && left[0].arg == right[0].arg &&
-               left[0].op == SCMP_CMP_EQ && right[0].op == SCMP_CMP_EQ;
+    static bool may_stand_side_by_side(const Entry& left, const Entry& right) {
+        if (left.condition->size() != 1 || right.condition->size() != 1) {
+            return false;
+        }
+        const scmp_arg_cmp& a = left.condition->front();
+        const scmp_arg_cmp& b = right.condition->front();
+        if (a.arg != b.arg || a.op != b.op) {
+            return false;
+        }
+        return a.op == SCMP_CMP_EQ ||
+               (a.op == SCMP_CMP_MASKED_EQ && look_at_low_word(a) && look_at_low_word(b) &&
+                left.rule->action == right.rule->action);
+    }
+    /// The first datum is the mask.
+    static bool look_at_low_word(const scmp_arg_cmp& comparison) {
+        return (comparison.datum_a >> 32U) == 0 && (comparison.datum_b >> 32U) == 0;
     }
     std::vector<Entry>& layer(std::size_t index) {
         layers_.resize(std::max(layers_.size(), index + 1));

@@ -1,4 +1,7 @@
+#include "coracle/spec/config_json.h"
 #include "spec/config_json_private.h"
+
+#include <optional>
 
 namespace coracle::spec {
 
@@ -66,6 +69,17 @@ Seccomp parse_seccomp(const View& view) {
     });
     view.require_member("defaultAction");
     return seccomp;
+}
+
+Seccomp parse_seccomp_document(std::string_view text) {
+    const json::Document document(text, "seccomp document");
+    std::optional<Seccomp> seccomp;
+    document.root().for_each_member([&](std::string_view key, const View& value) {
+        if (key == "linux") {
+            seccomp = parse_linux(value).seccomp;
+        }
+    });
+    return seccomp ? *std::move(seccomp) : parse_seccomp(document.root());
 }
 
 } // namespace coracle::spec

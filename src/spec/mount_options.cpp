@@ -21,6 +21,9 @@ enum class Action : std::uint8_t {
     remount,
     copy_up,
     id_map,
+    copy_symlink,
+    bind_symlink,
+    on_symlink,
 };
 
 enum class Scope : std::uint8_t { mount, tree };
@@ -32,13 +35,15 @@ struct Option {
     Scope scope = Scope::mount;
 };
 
-// Source: runtime-spec config.md#linux-mount-options. "norelatime" is the kernel's default
-// since 2.6.30 unless another mode is named: mount(8).
+// Source: runtime-spec config.md#linux-mount-options; crun(1) for the three about symbolic links.
+// "norelatime" is the kernel's default since 2.6.30 unless another mode is named: mount(8).
 constexpr std::array options_table{
     Option{"async", Action::clear_superblock, MS_SYNCHRONOUS},
     Option{"atime", Action::leave_access_time, MOUNT_ATTR_NOATIME},
     Option{"bind", Action::bind},
+    Option{"copy-symlink", Action::copy_symlink},
     Option{"defaults", Action::nothing},
+    Option{"dest-nofollow", Action::on_symlink},
     Option{"dev", Action::clear, MOUNT_ATTR_NODEV},
     Option{"diratime", Action::clear, MOUNT_ATTR_NODIRATIME},
     Option{"dirsync", Action::set_superblock, MS_DIRSYNC},
@@ -91,6 +96,7 @@ constexpr std::array options_table{
     Option{"shared", Action::propagation, MS_SHARED},
     Option{"silent", Action::nothing}, // the mount API keeps its messages for the caller anyway
     Option{"slave", Action::propagation, MS_SLAVE},
+    Option{"src-nofollow", Action::bind_symlink},
     Option{"strictatime", Action::access_time, MOUNT_ATTR_STRICTATIME},
     Option{"suid", Action::clear, MOUNT_ATTR_NOSUID},
     Option{"symfollow", Action::clear, MOUNT_ATTR_NOSYMFOLLOW},
@@ -192,6 +198,15 @@ void apply_option(const Option& option, MountOptions& result) {
         return;
     case Action::id_map:
         result.id_map = option.word;
+        return;
+    case Action::copy_symlink:
+        result.copy_symlink = true;
+        return;
+    case Action::bind_symlink:
+        result.bind_symlink = true;
+        return;
+    case Action::on_symlink:
+        result.on_symlink = true;
         return;
     }
 }

@@ -8,8 +8,9 @@ namespace coracle::spec {
 
 namespace {
 
-/// The kernel's MAX_ERRNO: what a filter returns above it is cut to it. Source: seccomp(2).
-constexpr std::uint32_t highest_errno = 4095;
+/// libseccomp takes no more; the kernel cuts what a filter returns to 4095. Source: seccomp(2),
+/// seccomp_rule_add(3).
+constexpr std::uint32_t highest_errno = 4094;
 /// A system call has six arguments.
 constexpr std::uint32_t highest_argument = 5;
 

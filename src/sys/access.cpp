@@ -79,8 +79,12 @@ std::string describe_lack(const std::string& shown, const struct stat& status, c
         return text + " allows it by its mode, so an ACL or a security module forbids it";
     }
     const char* name = who == 'u' ? "its owner" : who == 'g' ? "its group" : "others";
-    return text + " has no " + bit + " for " + name + ": chmod " + who + "+" + bit + " " +
-           printable(shown) + ", or use another place";
+    text += std::string(" has no ") + bit + " for " + name + ": ";
+    // Writable for everybody is no cure.
+    text += who == 'o' && bit == 'w'
+                ? std::string("make it yours (chown, or an ACL)")
+                : std::string("chmod ") + who + "+" + bit + " " + printable(shown);
+    return text + ", or use another place";
 }
 
 std::uint64_t find_mount_id(int dir_fd, const std::string& path) {

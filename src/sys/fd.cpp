@@ -7,6 +7,7 @@
 #include "coracle/sys/refused.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -32,6 +33,15 @@ Fd duplicate(int fd) {
         throw_system(saved, "duplicate fd " + std::to_string(fd));
     }
     return copy;
+}
+
+Pipe make_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        int saved = errno;
+        throw_system(saved, "make a pipe");
+    }
+    return {Fd(ends[0]), Fd(ends[1])};
 }
 
 void allow_open_files(std::size_t count) {

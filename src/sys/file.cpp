@@ -58,14 +58,12 @@ Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
 }
 
 std::string read_all(int fd, std::size_t limit, const std::string& name) {
+    // The size is not asked for: files of /proc have none, and most others fit in here.
+    constexpr std::size_t first_chunk = 16384;
     std::string content;
-    struct stat status {};
-    std::size_t chunk = 4096;
-    if (::fstat(fd, &status) == 0 && status.st_size > 0) {
-        chunk = std::min(static_cast<std::size_t>(status.st_size), limit) + 1;
-    }
     for (;;) {
         std::size_t used = content.size();
+        std::size_t chunk = std::min(std::max(first_chunk, used), limit + 1 - used);
         content.resize(used + chunk);
         ssize_t got = ::read(fd, content.data() + used, chunk);
         int saved = errno;
@@ -81,9 +79,9 @@ std::string read_all(int fd, std::size_t limit, const std::string& name) {
                         name + ": larger than " + std::to_string(limit) + " bytes");
         }
         if (got == 0) {
+            content.shrink_to_fit();
             return content;
         }
-        chunk = 4096;
     }
 }
 
@@ -168,9 +166,13 @@ void rename_file(int dir_fd, const std::string& name, const std::string& other) 
 
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
                   std::string_view data, mode_t mode) {
-    // What an earlier run that was killed may have left; O_EXCL below refuses anything else.
-    (void)::unlinkat(dir_fd, temporary.c_str(), 0);
-    Fd fd = open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    Fd fd;
+    if (int errnum = try_open_at(dir_fd, temporary, flags, mode, fd); errnum != 0) {
+        // What an earlier run that was killed may have left; O_EXCL refuses anything else.
+        (void)::unlinkat(dir_fd, temporary.c_str(), 0);
+        fd = open_at(dir_fd, temporary, flags, mode);
+    }
     try {
         write_all(fd.get(), data, name);
         close_written(std::move(fd), name);
@@ -224,6 +226,10 @@ struct stat stat_of(int fd, const std::string& name) {
     return status;
 }
 
+bool is_symlink(int fd) {
+    return S_ISLNK(stat_of(fd, "file").st_mode);
+}
+
 bool is_same_file(int first, int second) {
     struct stat one = stat_of(first, "file");
     struct stat two = stat_of(second, "file");
@@ -254,6 +260,10 @@ std::string read_link(int dir_fd, const std::string& path) {
 
 int try_make_directory(int dir_fd, const std::string& path, mode_t mode) noexcept {
     return ::mkdirat(dir_fd, path.c_str(), mode) == 0 ? 0 : errno;
+}
+
+int try_make_symlink(int dir_fd, const std::string& path, const std::string& target) noexcept {
+    return ::symlinkat(target.c_str(), dir_fd, path.c_str()) == 0 ? 0 : errno;
 }
 
 int try_unlink(int dir_fd, const std::string& path, int flags) noexcept {
@@ -327,14 +337,16 @@ Fd reopen_readonly(int fd) {
 }
 
 void seal(int fd) {
-    constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    if (::fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0) {
-        return;
-    }
-    // EINVAL: F_SEAL_EXEC, which keeps the mode's x bits, is from Linux 6.3.
-    if (errno != EINVAL || ::fcntl(fd, F_ADD_SEALS, seals) != 0) {
+    int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_EXEC;
+    constexpr int attempts = 10;
+    for (int attempt = 1; ::fcntl(fd, F_ADD_SEALS, seals) != 0; ++attempt) {
         int saved = errno;
-        throw_system(saved, "seal memfd");
+        if (saved == EINVAL && (seals & F_SEAL_EXEC) != 0) {
+            seals &= ~F_SEAL_EXEC; // which keeps the mode's x bits; from Linux 6.3
+        } else if (saved != EBUSY || attempt >= attempts) {
+            throw_system(saved, "seal memfd");
+        }
+        // EBUSY: somebody still holds a page of it; the kernel has waited for 0.15 s.
     }
 }
 

@@ -8,6 +8,7 @@
 #include "coracle/sys/refused.h"
 #include "mount_classic_private.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -118,10 +119,21 @@ int run_command(int context, const FilesystemRequest& request, unsigned command,
     return errnum;
 }
 
+/// What mount(2) takes, up to a page in all, and fsconfig(2) does not: the list of directories of
+/// an overlay, for one. Source: FSCONFIG_SET_STRING in the kernel's fs/fsopen.c.
+bool has_long_value(const FilesystemRequest& request) noexcept {
+    constexpr std::size_t limit = 255;
+    auto is_long = [](const std::string& option) {
+        std::size_t equals = option.find('=');
+        return equals != std::string::npos && option.size() - equals - 1 > limit;
+    };
+    return request.source.size() > limit || std::ranges::any_of(request.options, is_long);
+}
+
 } // namespace
 
 int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::string& detail) {
-    if (classic::is_needed()) {
+    if (classic::is_needed() || has_long_value(request)) {
         return classic::try_make_filesystem(request, result, detail);
     }
     Fd context{::fsopen(request.type.c_str(), FSOPEN_CLOEXEC)};
@@ -182,6 +194,22 @@ int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& res
     }
     result.reset(fd);
     return 0;
+}
+
+int try_open_source(const std::string& path, TreeDepth depth, SourceLink link, Fd& result) {
+    if (link == SourceLink::follow) {
+        return try_clone_tree(AT_FDCWD, path, depth, result);
+    }
+    Fd source;
+    int errnum = try_open_at(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0, source);
+    if (errnum != 0) {
+        return errnum;
+    }
+    if (link == SourceLink::copy && is_symlink(source.get())) {
+        result = std::move(source);
+        return 0;
+    }
+    return try_clone_tree(source.get(), "", depth, result);
 }
 
 Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth) {

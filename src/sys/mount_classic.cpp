@@ -230,7 +230,7 @@ int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& res
     }
     unsigned long flags = MS_BIND | recursive_flag(depth);
     errnum = call_mount(path_of(source.get()).c_str(), place, nullptr, flags, nullptr);
-    return errnum != 0 ? errnum : try_open_at(AT_FDCWD, place, O_PATH, 0, result);
+    return errnum != 0 ? errnum : try_open_at(AT_FDCWD, place, O_PATH | O_NOFOLLOW, 0, result);
 }
 
 int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth) {

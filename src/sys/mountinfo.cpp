@@ -30,6 +30,7 @@ std::string decode(std::string_view text) {
 std::vector<MountLine> parse_mountinfo(const std::string& text) {
     // Between the mount's options and its type stand any number of fields, then "-".
     constexpr std::size_t point_field = 4;
+    constexpr std::size_t options_field = 5;
     constexpr std::ptrdiff_t optional_fields = 6;
     std::vector<MountLine> lines;
     for (std::string_view line : split(text, '\n')) {
@@ -44,7 +45,9 @@ std::vector<MountLine> parse_mountinfo(const std::string& text) {
         std::optional<std::uint64_t> id = parse_unsigned(fields[0], UINT64_MAX);
         std::optional<std::uint64_t> parent = parse_unsigned(fields[1], UINT64_MAX);
         if (id && parent) {
-            lines.push_back({*id, *parent, decode(fields[point_field]), std::string(*(dash + 1))});
+            lines.push_back({*id, *parent, decode(fields[point_field]), std::string(*(dash + 1)),
+                             std::string(fields[options_field]),
+                             dash + 3 < fields.end() ? std::string(*(dash + 3)) : ""});
         }
     }
     return lines;

@@ -147,8 +147,8 @@ void control(int option, unsigned long value, const char* what) {
 
 } // namespace
 
-void set_parent_death_signal() {
-    control(PR_SET_PDEATHSIG, SIGKILL, "set the parent death signal");
+void set_parent_death_signal(int signal) {
+    control(PR_SET_PDEATHSIG, static_cast<unsigned long>(signal), "set the parent death signal");
 }
 
 void clear_parent_death_signal() {

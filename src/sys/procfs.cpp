@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <ctime>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -158,14 +159,17 @@ std::int64_t find_boot_time_offset(int proc_fd) {
                                   ::sysconf(_SC_CLK_TCK));
 }
 
-std::string read_boot_id(int proc_fd) {
-    constexpr const char* path = "sys/kernel/random/boot_id";
-    Fd file = open_at(proc_fd, path, O_RDONLY);
-    std::string text = read_all(file.get(), 128, std::string("/proc/") + path);
-    while (!text.empty() && text.back() == '\n') {
-        text.pop_back();
+const std::string& read_boot_id(int proc_fd) {
+    static std::string boot_id;
+    if (boot_id.empty()) {
+        constexpr const char* path = "sys/kernel/random/boot_id";
+        Fd file = open_at(proc_fd, path, O_RDONLY);
+        boot_id = read_all(file.get(), 128, std::string("/proc/") + path);
+        while (!boot_id.empty() && boot_id.back() == '\n') {
+            boot_id.pop_back();
+        }
     }
-    return text;
+    return boot_id;
 }
 
 pid_t find_namespace_pid(int proc_fd, pid_t pid) {
@@ -184,23 +188,63 @@ pid_t find_namespace_pid(int proc_fd, pid_t pid) {
     return pid;
 }
 
-bool is_signal_provided_for(int proc_fd, pid_t pid, int signal) {
+namespace {
+
+struct SignalMasks {
+    std::uint64_t handled = 0; ///< caught or ignored
+    std::uint64_t blocked = 0;
+    bool sleeps_deep = false; ///< state D, as of vfork(2) until the child calls execve
+};
+
+/// Everything is handled if it cannot be told.
+SignalMasks read_signal_masks(int proc_fd, pid_t pid) {
     Fd file;
     if (try_open_at(proc_fd, proc_path(pid, "status"), O_RDONLY, 0, file) != 0) {
-        return true;
+        return {~std::uint64_t{0}, 0, false};
     }
-    std::uint64_t mask = 0;
+    SignalMasks masks;
     std::string text = read_all(file.get(), std::size_t{64} << 10, "/proc/PID/status");
     for (std::string_view line : split(text, '\n')) {
-        if (line.starts_with("SigCgt:") || line.starts_with("SigIgn:") ||
-            line.starts_with("SigBlk:")) {
+        masks.sleeps_deep = masks.sleeps_deep || line.starts_with("State:\tD");
+        bool is_blocked = line.starts_with("SigBlk:");
+        if (is_blocked || line.starts_with("SigCgt:") || line.starts_with("SigIgn:")) {
             std::string_view word = line.substr(line.rfind('\t') + 1);
             std::uint64_t value = 0;
             (void)std::from_chars(word.data(), word.data() + word.size(), value, 16);
-            mask |= value;
+            (is_blocked ? masks.blocked : masks.handled) |= value;
         }
     }
+    return masks;
+}
+
+bool has_signal(std::uint64_t mask, int signal) {
     return (mask >> (signal - 1) & 1) != 0;
+}
+
+} // namespace
+
+bool is_signal_provided_for(int proc_fd, pid_t pid, int signal) {
+    // Every fork blocks all signals for a moment, a vfork until the child's execve, which a busy
+    // disk keeps waiting; who waits for a signal blocks it for long.
+    constexpr int looks = 10;
+    constexpr int deep_looks = 2000;
+    constexpr long pause = 5000000; // nanoseconds
+    int look = 0;
+    for (int all = 0; look < looks && all < deep_looks; ++all) {
+        SignalMasks masks = read_signal_masks(proc_fd, pid);
+        if (has_signal(masks.handled, signal)) {
+            return true;
+        }
+        if (!has_signal(masks.blocked, signal)) {
+            return false;
+        }
+        look += masks.sleeps_deep ? 0 : 1;
+        struct timespec time {
+            0, pause
+        };
+        (void)::nanosleep(&time, nullptr);
+    }
+    return true;
 }
 
 std::vector<pid_t> find_children() {

@@ -32,21 +32,6 @@ void reset_signals() noexcept {
     (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// Both ends close-on-exec.
-struct Pipe {
-    Fd reader;
-    Fd writer;
-};
-
-Pipe make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        int saved = errno;
-        throw_system(saved, "make a pipe for a program");
-    }
-    return {Fd(ends[0]), Fd(ends[1])};
-}
-
 /// A file of its own that holds `text`, to be read from the start: unlike a pipe it takes all of it
 /// before anybody reads.
 Fd make_input(const std::string& text) {

@@ -172,7 +172,10 @@ Fd make_in_root(int root_fd, const std::string& path, NodeKind kind) {
     for (int followed = 0; followed < max_symlinks; ++followed) {
         std::vector<std::string> components = components_of(wanted);
         Fd prefix;
-        std::size_t existing = open_existing_prefix(root_fd, components, components.size(), prefix);
+        // The whole of it was looked for above.
+        std::size_t whole = components.size();
+        std::size_t existing = open_existing_prefix(
+            root_fd, components, followed == 0 && whole > 0 ? whole - 1 : whole, prefix);
         std::string redirect;
         Fd made = make_components(std::move(prefix), components, existing, kind, redirect);
         if (made) {
@@ -191,6 +194,25 @@ Parent open_parent_in_root(int root_fd, const std::string& path) {
     std::string name = components.back();
     std::string directory = path_of(components, components.size() - 1);
     return {make_in_root(root_fd, directory, NodeKind::directory), std::move(name)};
+}
+
+Fd make_unfollowed_in_root(int root_fd, const std::string& path, NodeKind kind) {
+    Parent parent = open_parent_in_root(root_fd, path);
+    int directory = parent.directory.get();
+    Fd found;
+    int errnum = try_open_at(directory, parent.name, O_PATH | O_NOFOLLOW, 0, found);
+    if (errnum == ENOENT) {
+        errnum = make_node(directory, parent.name, kind);
+        if (errnum != 0 && errnum != EEXIST) {
+            throw_system(errnum, "create " + printable(path) + " in the root file system",
+                         explain_path(errnum, directory, parent.name, W_OK));
+        }
+        errnum = try_open_at(directory, parent.name, O_PATH | O_NOFOLLOW, 0, found);
+    }
+    if (errnum != 0) {
+        throw_not_opened(errnum, root_fd, path);
+    }
+    return found;
 }
 
 } // namespace coracle::sys

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,6 +65,21 @@ int try_set_memory_policy(std::uint32_t mode, const std::vector<std::uint64_t>& 
 int try_set_affinity(pid_t pid, const std::vector<std::uint64_t>& cpus) noexcept {
     return errno_of(
         ::syscall(SYS_sched_setaffinity, pid, cpus.size() * sizeof(std::uint64_t), cpus.data()));
+}
+
+int try_make_core_cookie() noexcept {
+    return errno_of(
+        ::prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0));
+}
+
+int try_share_core_cookie(pid_t pid) noexcept {
+    return errno_of(
+        ::prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_FROM, pid, PR_SCHED_CORE_SCOPE_THREAD, 0));
+}
+
+int try_get_core_cookie(pid_t pid, std::uint64_t& cookie) noexcept {
+    constexpr unsigned long of_thread = PR_SCHED_CORE_SCOPE_THREAD;
+    return ::prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, pid, of_thread, &cookie) == 0 ? 0 : errno;
 }
 
 } // namespace coracle::sys

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
+#include <memory>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -274,37 +275,15 @@ int try_send_stream(int socket, std::span<const std::uint8_t> data,
 
 namespace {
 
-/// Waits for the next packet; its length, 0 if the peer has closed.
-ssize_t peek_packet(int socket) {
-    for (bool reset = false;;) {
-        ssize_t length = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-        int saved = errno;
-        if (length >= 0) {
-            return length;
-        }
-        // The peer closed with a packet of ours unread: told once, before what it has sent itself.
-        if (saved == ECONNRESET && !reset) {
-            reset = true;
-            continue;
-        }
-        if (saved == ECONNRESET) {
-            return 0;
-        }
-        if (saved != EINTR) {
-            throw_system(saved, "receive from the other process");
-        }
-    }
-}
-
-} // namespace
-
-namespace {
-
-/// recvmsg(2) into what `packet.data` has room for: the errno, and whether something was cut.
-int receive_into(int socket, Packet& packet, std::span<char> control, int flags, bool& cut) {
+/// recvmsg(2) of at most `limit` bytes: the errno; EMSGSIZE, which it never gives: something was
+/// cut.
+int receive_into(Packet& packet, int socket, std::size_t limit, std::span<char> control,
+                 int flags) {
+    // Not filled with zeros: a page that no byte comes to is never touched.
+    std::unique_ptr<std::uint8_t[]> room = std::make_unique_for_overwrite<std::uint8_t[]>(limit);
     struct iovec part {};
-    part.iov_base = packet.data.data();
-    part.iov_len = packet.data.size();
+    part.iov_base = room.get();
+    part.iov_len = limit;
     struct msghdr message {};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -313,7 +292,9 @@ int receive_into(int socket, Packet& packet, std::span<char> control, int flags,
     ssize_t got = -1;
     do {
         got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
-    } while (got < 0 && (errno == EINTR || errno == ECONNRESET)); // told once, as above
+        // ECONNRESET: the peer closed with a packet of ours unread. It is told once, before what
+        // the peer has sent itself.
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0) {
         return errno;
     }
@@ -329,42 +310,34 @@ int receive_into(int socket, Packet& packet, std::span<char> control, int flags,
             packet.fds.emplace_back(fd);
         }
     }
-    cut = (static_cast<unsigned>(message.msg_flags) & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-    packet.data.resize(static_cast<std::size_t>(got));
-    return 0;
+    packet.data.assign(room.get(), room.get() + got);
+    const bool cut = (static_cast<unsigned>(message.msg_flags) & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+    return cut ? EMSGSIZE : 0;
 }
 
 } // namespace
 
 Packet receive_packet(int socket, std::size_t limit) {
     Packet packet;
-    ssize_t length = peek_packet(socket);
-    if (length == 0) {
-        return packet;
-    }
-    packet.data.resize(std::min(static_cast<std::size_t>(length), limit));
     alignas(struct cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
-    bool cut = false;
-    int errnum = receive_into(socket, packet, control, 0, cut);
+    int errnum = receive_into(packet, socket, limit, control, 0);
+    if (errnum == EMSGSIZE) {
+        throw_error(ErrorKind::internal, "a packet of the other process was cut");
+    }
     if (errnum != 0) {
         throw_system(errnum, "receive from the other process");
-    }
-    if (cut) {
-        throw_error(ErrorKind::internal, "a packet of the other process was cut");
     }
     return packet;
 }
 
 int try_receive_datagram(int socket, std::size_t limit, Packet& result) {
     result = {};
-    result.data.resize(limit);
     alignas(struct cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    bool cut = false;
-    int errnum = receive_into(socket, result, control, MSG_DONTWAIT, cut);
-    if (errnum != 0 || cut) {
+    int errnum = receive_into(result, socket, limit, control, MSG_DONTWAIT);
+    if (errnum != 0) {
         result = {};
     }
-    return errnum;
+    return errnum == EMSGSIZE ? 0 : errnum;
 }
 
 Ready wait_readable(int first, int second, std::chrono::milliseconds limit) {

@@ -68,19 +68,24 @@ const char* name_of(ErrorKind kind) {
     case ErrorKind::not_found:
     case ErrorKind::wrong_state:
     case ErrorKind::system:
+    case ErrorKind::not_executable:
     case ErrorKind::internal:
         break;
     }
     return "unexpected kind of error";
 }
 
-/// The plan, or why there is none. resctrl is mounted on every machine.
+/// The plan of a `run` that stays, or why there is none. resctrl is mounted on every machine, and
+/// that of a plain user has Debian 12's kernel.
 std::string describe_case(const std::string& config_text, host::Facts facts) {
     facts.resctrl = "/sys/fs/resctrl";
+    facts.landlock.abi = facts.privileged ? 7 : 2;
+    plan::LaunchOptions run = options();
+    run.attended = true;
     spec::Config config = spec::parse_config(config_text);
     spec::validate(config);
     try {
-        return plan::describe(plan::make_launch_plan(config, facts, options()));
+        return plan::describe(plan::make_launch_plan(config, facts, run));
     } catch (const Error& error) {
         return std::string("refused (") + name_of(error.kind()) + "): " + error.text() + "\n";
     }
@@ -211,6 +216,12 @@ TEST_CASE("golden: mounts of every kind", "[golden]") {
 TEST_CASE("golden: hooks of every kind", "[golden]") {
     check_machines("hooks", [](const host::Facts&) {
         return file_config(std::string(golden_directory) + "/configs/hooks.json");
+    });
+}
+
+TEST_CASE("golden: walls of every kind", "[golden]") {
+    check_machines("walls", [](const host::Facts&) {
+        return file_config(std::string(golden_directory) + "/configs/walls.json");
     });
 }
 

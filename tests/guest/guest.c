@@ -247,6 +247,10 @@ static const struct {
     {"hold-user-namespace", verb_hold_user_namespace},
     {"enter", verb_enter},
     {"notify", verb_notify},
+    {"try-file", verb_try_file},
+    {"try-port", verb_try_port},
+    {"try-abstract", verb_try_abstract},
+    {"try-kill", verb_try_kill},
 };
 
 static int run_verb(int argc, char** argv) {

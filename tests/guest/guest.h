@@ -14,6 +14,10 @@ int verb_find_writable(int argc, char** argv);
 int verb_hold_user_namespace(int argc, char** argv);
 int verb_enter(int argc, char** argv);
 int verb_notify(int argc, char** argv);
+int verb_try_file(int argc, char** argv);
+int verb_try_port(int argc, char** argv);
+int verb_try_abstract(int argc, char** argv);
+int verb_try_kill(int argc, char** argv);
 
 /* Prints `text` as a JSON string. */
 void print_json_string(const char* text);

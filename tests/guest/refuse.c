@@ -2,7 +2,10 @@
    outer container that seems stricter, than it is. A refusal is one of
      ENOSYS:NAME or EPERM:NAME   a system call, by name or number
      linux-5.10                  what came after it, flags of older calls included
-     docker-19.03                EPERM for what that release's default profile does not know */
+     docker-19.03                EPERM for what that release's default profile does not know
+     one-thread                  core scheduling on cores of one thread: ENODEV
+     core-scheduling             core scheduling that seems to be there
+     own-cookies                 the same, but EPERM for the cookie of another process */
 #include "../support/refusals.h"
 
 #include <errno.h>
@@ -11,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,6 +45,9 @@ static const struct {
     {"fsopen", SYS_fsopen},
     {"fspick", SYS_fspick},
     {"keyctl", SYS_keyctl},
+    {"landlock_add_rule", SYS_landlock_add_rule},
+    {"landlock_create_ruleset", SYS_landlock_create_ruleset},
+    {"landlock_restrict_self", SYS_landlock_restrict_self},
     {"memfd_create", SYS_memfd_create},
     {"mount", SYS_mount},
     {"mount_setattr", SYS_mount_setattr},
@@ -101,6 +108,16 @@ static void add_docker_19_03(void) {
     add(later);
 }
 
+/* PR_SCHED_CORE; error 0: nothing is done, and that is a success. */
+static void add_core_scheduling(int share_error, int error) {
+    struct refusal share = refuse_value(SYS_prctl, 0, PR_SCHED_CORE, share_error);
+    share.where[1].argument = 1;
+    share.where[1].mask = 0xffffffffU;
+    share.where[1].value = PR_SCHED_CORE_SHARE_FROM;
+    add(share);
+    add(refuse_value(SYS_prctl, 0, PR_SCHED_CORE, error));
+}
+
 static int add_named(const char* text) {
     int error = strncmp(text, "ENOSYS:", 7) == 0  ? ENOSYS
                 : strncmp(text, "EPERM:", 6) == 0 ? EPERM
@@ -129,6 +146,12 @@ int main(int argc, char** argv) {
             add_linux_5_10();
         else if (strcmp(argv[at], "docker-19.03") == 0)
             add_docker_19_03();
+        else if (strcmp(argv[at], "one-thread") == 0)
+            add_core_scheduling(ENODEV, ENODEV);
+        else if (strcmp(argv[at], "core-scheduling") == 0)
+            add_core_scheduling(0, 0);
+        else if (strcmp(argv[at], "own-cookies") == 0)
+            add_core_scheduling(EPERM, 0);
         else if (!add_named(argv[at])) {
             fprintf(stderr, "coracle-refuse: unknown refusal: %s\n", argv[at]);
             return 64;

@@ -1,5 +1,6 @@
 """Cgroups of containers as the host sees them, and their units as systemctl(1) does."""
 
+import errno
 import os
 import subprocess
 
@@ -61,10 +62,14 @@ def write(path, text):
 
 
 def processes(cgroup):
-    """Of a cgroup's directory and all below it."""
+    """Of a cgroup's directory and all below it; one that goes meanwhile has none."""
     found = []
     for base, _, _ in os.walk(cgroup):
-        found += [int(pid) for pid in read(f"{base}/cgroup.procs").split()]
+        try:
+            found += [int(pid) for pid in read(f"{base}/cgroup.procs").split()]
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
     return sorted(found)
 
 

@@ -5,13 +5,15 @@ build), CORACLE_GUEST, CORACLE_TEST_UID, CORACLE_TEST_TIMEOUT, CORACLE_WRAPPER (
 that runs the runtime, and it alone, such as "build/tests/guest/coracle-refuse linux-5.10 --"),
 CORACLE_MACHINE (the test machine this is; set by tests/machines/run),
 CORACLE_MUST_RUN=1 (a skip is a failure unless its reason starts with "machine:"), CORACLE_RACES
-(starts in each race; default 25), CORACLE_ALL=1 (each hostile root file system in each mode).
+(starts in each race; default 25), CORACLE_ALL=1 (each hostile root file system in each mode),
+CORACLE_SHARE (N/SEED: of the cases of each test one in N, at least one, by the seed).
 """
 
 import fnmatch
 import os
 import shutil
 import tempfile
+import zlib
 
 import pytest
 
@@ -41,11 +43,32 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("mode", marker.args if marker else modes.ALL)
 
 
+def share_of(items):
+    """The names of those that CORACLE_SHARE chooses."""
+    one_in, seed = os.environ["CORACLE_SHARE"].split("/")
+    tests = {}
+    for item in items:
+        tests.setdefault(item.nodeid.split("[")[0], []).append(item.nodeid)
+    chosen = set()
+    for cases in tests.values():
+        cases.sort(key=lambda name: zlib.crc32(f"{seed} {name}".encode()))
+        chosen.update(cases[:-(-len(cases) // int(one_in))])
+    return chosen
+
+
+def keep_only(config, items, is_wanted):
+    dropped = [item for item in items if not is_wanted(item)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if is_wanted(item)]
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m: the share is of what they leave
 def pytest_collection_modifyitems(config, items):
-    elsewhere = [item for item in items if not machines.is_for_here(item)]
-    if elsewhere:
-        config.hook.pytest_deselected(items=elsewhere)
-        items[:] = [item for item in items if machines.is_for_here(item)]
+    keep_only(config, items, machines.is_for_here)
+    if "CORACLE_SHARE" in os.environ:
+        chosen = share_of(items)
+        keep_only(config, items, lambda item: item.nodeid in chosen)
     kind = os.path.basename(harness.RUNTIME)
     known = peers.DIFFERENCES.get(kind, {})
     for item in items:

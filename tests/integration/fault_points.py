@@ -45,7 +45,8 @@ INFALLIBLE = {"brk", "exit", "exit_group", "rt_sigreturn", "getpid", "gettid", "
 # Meant for another answer than failure; what follows is right.
 MEANINGS = {("connect", "EAGAIN"): "somebody listens, and the queue is full"}
 # Refused, so the plan's fallback is taken, which the record names; of a `run` no record is left.
-FALLBACKS = {("keyctl", "EPERM")} | {(name, reason) for name in ("fsopen", "fsconfig", "fsmount")
+FALLBACKS = {("keyctl", "EPERM")} | {(name, reason)
+                                     for name in ("fsopen", "fsconfig", "fsmount", "mount")
                                      for reason in ("EPERM", "EBUSY")}
 # Of the state, what only decorates it, and what differs from one container to the next.
 NOT_COMPARED = ("owner", "created", "pid", "annotations")
@@ -276,7 +277,7 @@ class Study(kill_points.Study):
         if CRASH.search(text):
             return [text]
         rest = re.sub(r"^coracle: |" + "|".join(os.strerror(getattr(errno, e)) for e in ERRNOS),
-                      "", text)
+                      "", text, flags=re.IGNORECASE)
         return [] if re.search(r"[a-z_]{4}", rest) else [f"names nothing: {text!r}"]
 
     def _recorded(self):
@@ -295,7 +296,7 @@ class Study(kill_points.Study):
             return [] if fault.point.loading or untold else self._complaints(rc)
         self.succeeded += 1
         call = (fault.point.name, fault.name)
-        if call[0] in INFALLIBLE or call in MEANINGS or self.verb == "run" and call in FALLBACKS:
+        if call[0] in INFALLIBLE or call in MEANINGS or self.verb.startswith("run") and call in FALLBACKS:
             return []
         # A terminal that was hung up; output that nobody takes, which does not end a program.
         if self.terminal and (call == ("read", "EIO") or call[0] == "write"):

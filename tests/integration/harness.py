@@ -28,7 +28,7 @@ RUNTIME = os.path.abspath(os.environ.get("CORACLE_RUNTIME", f"{BUILD}/src/coracl
 GUEST = os.path.abspath(os.environ.get("CORACLE_GUEST", f"{BUILD}/tests/guest/coracle-guest"))
 WRAPPER = shlex.split(os.environ.get("CORACLE_WRAPPER", ""))
 BUSYBOX = os.environ.get("CORACLE_BUSYBOX", "/bin/busybox")
-TIMEOUT = float(os.environ.get("CORACLE_TEST_TIMEOUT", "20")) * machines.PATIENCE
+TIMEOUT = float(os.environ.get("CORACLE_TEST_TIMEOUT", "60")) * machines.PATIENCE
 PR_SET_CHILD_SUBREAPER = 36
 KINDS = {"runc": "runc", "crun": "crun"}
 _numbers = itertools.count(1)
@@ -50,8 +50,8 @@ def reachable(path, session):
     return copy
 
 
-def eventually(check, seconds=5.0):
-    """Waits until `check()` is true; returns its last answer."""
+def eventually(check, seconds=20.0):
+    """Waits until `check()` is true; returns its last answer. The limit is for what never comes."""
     deadline = time.monotonic() + seconds * machines.PATIENCE
     while True:
         answer = check()
@@ -293,7 +293,7 @@ class Box:
         return any(os.path.lexists(os.path.join(root, name)) for root in roots)
 
     def leavings(self):
-        kept = set(self.pid_files)
+        kept = {*self.pid_files, os.path.join(self.runtime.root, ".filters")}
         places = [os.path.join(self.dir, "pids"), self.runtime.root]
         for bundle in self.bundles:
             kept |= bundle.kept
@@ -315,7 +315,7 @@ class Box:
                 self.call("delete", "--force", name)
             except AssertionError:
                 pass
-        left = residue.wait_for_none(self.leavings, machines.PATIENCE)
+        left = residue.wait_for_none(self.leavings, 5 * machines.PATIENCE)
         residue.end_processes(self.processes())
         residue.reap_children()
         if not residue.find_mounts(self.dir):

@@ -60,11 +60,22 @@ class Shell:
                 answer = os.tcsetpgrp(terminal, int(rest[0]))
             elif word == "background":
                 answer = os.tcsetpgrp(terminal, os.getpgrp())
+            elif word == "unread":
+                answer = self._count_unread(terminal)
             elif word == "wait":
                 answer = os.waitstatus_to_exitcode(os.waitpid(int(rest[0]), 0)[1])
             else:
                 os._exit(0)
             orders.send(str(answer).encode())
+
+    @staticmethod
+    def _count_unread(terminal):
+        """What a reader would get, whole lines or not."""
+        modes = termios.tcgetattr(terminal)
+        modes[3] &= ~termios.ICANON
+        termios.tcsetattr(terminal, termios.TCSANOW, modes)
+        count = fcntl.ioctl(terminal, termios.FIONREAD, struct.pack("i", 0))
+        return struct.unpack("i", count)[0]
 
     def _start(self, terminal, how, argv):
         reader, writer = os.pipe()
@@ -103,6 +114,16 @@ class Shell:
         group nobody of this session controls, in the background too."""
         self.job = int(self._order("start", how, *self.box.runtime.argv(*args)))
         return self
+
+    def start_program(self, *argv):
+        """Starts a program of the host in the foreground, without the runtime."""
+        self.job = int(self._order("start", "foreground", *argv))
+        return self
+
+    def unread(self):
+        """How many bytes wait in the terminal's input."""
+        self.background()
+        return int(self._order("unread"))
 
     def foreground(self):
         self._order("foreground", str(self.job))

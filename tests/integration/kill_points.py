@@ -24,7 +24,7 @@ import residue
 
 INJECT = os.path.abspath(os.environ.get(
     "CORACLE_INJECT", os.path.join(os.path.dirname(harness.GUEST), "coracle-inject")))
-VERBS = ("create", "start", "run", "exec", "kill", "delete", "delete --force")
+VERBS = ("create", "start", "run", "exec", "exec --pid-file", "kill", "delete", "delete --force")
 TIME = 10.0
 # Programs of the host that the runtime runs: what befalls them is theirs to say.
 OTHERS = {"newuidmap", "newgidmap", "getent", "getsubids"}
@@ -74,6 +74,7 @@ class Study:
         self.tail = ["--force"] if "--force" in verb else []
         self.bundle = box.bundle(*(("exit", "0") if verb == "run" else ("pause",)), edit=edit)
         self.pid_file = box.pid_file()
+        self.exec_pid_file = box.pid_file()
         self.id = box.new_id()
         self.prepared = None
         self.watched = None
@@ -86,8 +87,9 @@ class Study:
     def _args(self):
         if self.verb in ("create", "run"):
             return [self.verb, "--pid-file", self.pid_file, "--bundle", self.bundle.path, self.id]
-        if self.verb == "exec":
-            return ["exec", self.id, "/bin/guest", "exit", "0"]
+        if self.verb.startswith("exec"):
+            more = ["--detach", "--pid-file", self.exec_pid_file] if "--pid-file" in self.verb else []
+            return ["exec", *more, self.id, "/bin/guest", "exit", "0"]
         if self.verb == "kill":
             return ["kill", self.id, "KILL"]
         return [self.verb.split()[0], *self.tail, self.id]
@@ -103,7 +105,7 @@ class Study:
                                  self.bundle.path, self.id)
         with open(self.pid_file, encoding="ascii") as file:
             self.watched = int(file.read())
-        if self.verb in ("exec", "kill", "delete --force"):
+        if self.verb in ("exec", "exec --pid-file", "kill", "delete --force"):
             box.must("start", self.id)
 
     def _traced(self, *how):
@@ -152,7 +154,9 @@ class Study:
                     if names.get(int(rest)) == "fcntl":  # each program's first own call
                         loading.discard(role)
                     found.append(Point(role, second, rest, names, role in loading))
-        self.box.must("delete", "--force", self.id)
+        with residue.reaping():  # a detached process of exec
+            self.box.must("delete", "--force", self.id)
+        assert self._part_of_a_pid_file() == []
         assert not residue.wait_for_none(self.box.leavings), "left without any kill"
         return found
 
@@ -163,10 +167,21 @@ class Study:
         if self._traced(f"kill:{point.role}", str(point.index)) is None:
             harm.append(f"the verb did not end within {TIME} s")
         self.missed += self.reached is None
-        if self.verb == "exec":
+        if self.verb.startswith("exec"):
+            harm += self._part_of_a_pid_file()
             harm += residue.wait_for_none(self._strangers)
-            residue.reap_children()  # a pid namespace ends once all of it is reaped
-        return harm + self._clean() + self._again()
+        with residue.reaping():
+            harm += self._clean()
+        return harm + self._again()
+
+    def _part_of_a_pid_file(self):
+        """Of an exec: the file is there as a whole or not at all."""
+        if not os.path.exists(self.exec_pid_file):
+            return []
+        with open(self.exec_pid_file, encoding="ascii") as file:
+            text = file.read()
+        os.unlink(self.exec_pid_file)
+        return [] if text.isdigit() else [f"the pid file of the exec holds {text!r}"]
 
     def _strangers(self):
         """What lives in the container beside its init."""
@@ -221,6 +236,8 @@ def study_verb(box, verb, sample=None, seed=1, progress=None, edit=None):
         harm = study.attempt(point)
         if harm:
             bad.append((point, harm))
+            if box.leavings():
+                break  # it would be in the way of the next
     return bad, len(points), study.missed
 
 

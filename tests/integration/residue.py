@@ -1,6 +1,8 @@
 """What a test may have left on the host: processes, mounts, cgroups, files."""
 
+import contextlib
 import os
+import threading
 import time
 
 
@@ -37,7 +39,7 @@ def _reap_if_ours(pid):
         pass
 
 
-def reap_children(but=()):
+def reap_children(but=(), wanted=lambda pid: True):
     """Reaps the dead that came to this process as their subreaper, not the children `but`. A zombie
     keeps its session keyring, and a user may have 200 of them."""
     for name in os.listdir("/proc"):
@@ -45,8 +47,34 @@ def reap_children(but=()):
             text = _read(f"/proc/{name}/stat")
             fields = text[text.rindex(b")") + 2:].split() if text else []
             dead = fields and fields[0] == b"Z" and int(fields[1]) == os.getpid()
-            if dead and int(name) not in but:
+            if dead and int(name) not in but and wanted(int(name)):
                 _reap_if_ours(int(name))
+
+
+def _is_in_another_pid_namespace(pid):
+    for line in _read(f"/proc/{pid}/status").splitlines():
+        if line.startswith(b"NSpid:"):
+            return len(line.split()) > 2
+    return False
+
+
+@contextlib.contextmanager
+def reaping():
+    """Meanwhile the dead of containers are reaped that come to this process as their subreaper: a pid
+    namespace ends once all of it is reaped, and what is killed is not dead at once."""
+    ended = threading.Event()
+
+    def reap():
+        while not ended.wait(0.01):
+            reap_children(wanted=_is_in_another_pid_namespace)
+
+    thread = threading.Thread(target=reap)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _belongs(pid, mark, directory, uid):

@@ -97,8 +97,25 @@ def test_a_sub_cgroup_without_a_cgroup_is_a_degradation(box, name):
               options=("--strict", "--cgroup-manager=disabled"))
 
 
+@pytest.mark.parametrize("name", ["run.oci.handler", "run.oci.seccomp.plugins",
+                                  "run.oci.seccomp_bpf_data"])
+def test_an_annotation_of_crun_that_would_confine_more_is_refused(box, name):
+    made = box.bundle("exit", "0", edit=annotate(**{name: "x"}))
+    box.fails("run", "--bundle", made.path, box.new_id(),
+              says=[f"/annotations/{name}", "or remove the annotation"])
+    assert box.run(box.bundle("exit", "0", edit=annotate(**{name: ""}))).rc == 0
+
+
+@pytest.mark.parametrize("name", ["run.oci.mount_context_type", "run.oci.systemd.force_cgroup_v1"])
+def test_an_annotation_of_crun_that_changes_nothing_is_a_degradation(box, name):
+    container = box.create("pause", edit=annotate(**{name: "x"}))
+    assert any(f"/annotations/{name}: has no effect" in text
+               for text in box.state(container.id)["degradations"])
+    made = box.bundle("pause", edit=annotate(**{name: "x"}))
+    box.fails("create", "--bundle", made.path, box.new_id(), says=name, options=("--strict",))
+
+
 def test_other_annotations_are_only_kept(box):
-    edit = annotate(**{"run.oci.handler": "krun", "org.example": "x", "run.oci.unknown": "y"})
+    edit = annotate(**{"org.example": "x", "run.oci.unknown": "y"})
     container = box.create("pause", edit=edit)
-    assert box.state(container.id)["annotations"] == {
-        "run.oci.handler": "krun", "org.example": "x", "run.oci.unknown": "y"}
+    assert box.state(container.id)["annotations"] == {"org.example": "x", "run.oci.unknown": "y"}

@@ -235,6 +235,15 @@ def test_every_version_1_is_taken(box, version):
 # ---- what the configuration points to
 
 
+@pytest.mark.parametrize("version, newer", [("1.3.0", False), ("1.3.99", False), ("1.0.0-rc5", False),
+                                            ("1.4.0", True), ("1.4.0-rc.1", True), ("1.10.0", True)])
+def test_a_version_that_is_newer_is_a_degradation(box, version, newer):
+    container = box.create("pause", edit=lambda config, _: config.update(ociVersion=version))
+    said = [text for text in box.state(container.id).get("degradations", [])
+            if text.startswith("/ociVersion: newer than 1.3")]
+    assert bool(said) == newer
+
+
 def test_a_missing_root_filesystem_is_refused(box):
     refused(box, changed(box, lambda config: config["root"].update(path="no-such")),
             says="no such file or directory")

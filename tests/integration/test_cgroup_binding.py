@@ -1,5 +1,8 @@
 """The limits bind: what a container may not have it does not get."""
 
+import os
+import shutil
+import tempfile
 import time
 
 import pytest
@@ -55,7 +58,7 @@ def test_with_its_group_all_of_it_is_killed(box):
 
 
 def test_a_fork_bomb_stops(box):
-    script = "echo ready; b() { b | b & }; b; exec /bin/guest pause"
+    script = "echo ready; b() { b | b & }; (b) & exec /bin/guest pause"
     container = start(box, script, pids={"limit": 20})
     assert eventually(lambda: cgroups.key(container, "pids.events", "max") > 0, 10)
     for _ in range(10):
@@ -102,3 +105,84 @@ def test_a_cpuset_leaves_one_processor(box, manager):
         assert shown == {"AllowedCPUs": "0"}
     box.fails("update", "--cpuset-cpus", "77", container.id)
     assert cgroups.value(container, "cpuset.cpus") == "0"
+
+
+@pytest.mark.machine("vm")  # an execve out of memory ends User Mode Linux itself
+def test_too_little_memory_is_an_error_that_leaves_nothing(box):
+    """From 64 KiB to 8 MiB: below what a start takes init is killed, or the program (137)."""
+    ended = []
+    for step in range(1, 33):
+        limit = 64 * 1024 + (8 * MIB - 64 * 1024) * (step - 1) // 31
+        bundle = box.bundle("exit", "7", edit=limited(memory={"limit": limit, "swap": limit}))
+        result = box.run(bundle)
+        assert result.rc in (1, 7, 137), (limit, result)
+        assert result.rc != 1 or len(result.err.splitlines()) == 1, (limit, result)
+        ended.append(result.rc)
+    assert ended[0] != 7 and ended[-1] == 7, ended
+    assert cgroups.units(box) == [] and box.must("list", "--quiet").out == ""
+
+
+def test_who_was_killed_for_want_of_memory_is_told_by_state_and_events(box):
+    script = "echo ready; read x; (" + EAT.format(22) + "); echo rc $?; exec /bin/guest pause"
+    container = start(box, script.replace("read x; ", "while [ ! -e /go ]; do sleep 0.1; done; "),
+                      memory={"limit": 16 * MIB, "swap": 16 * MIB})
+    container.wait_for("ready")
+    with tempfile.TemporaryFile() as out:
+        events = box.runtime.popen(box.runtime.argv("events", "--interval", "1h", container.id),
+                                   out, out)
+        time.sleep(0.5)
+        with open(f"{container.bundle.rootfs}/go", "w", encoding="ascii"):
+            pass
+        assert eventually(lambda: "rc " in container.out, 20)
+        box.must("kill", container.id, "KILL")
+        assert events.wait(20) == 0
+        out.seek(0)
+        assert b'"type":"oom"' in out.read()
+    assert eventually(lambda: container.status() == "stopped")
+    kills = box.state(container.id).get("oomKills")
+    assert kills is None or kills >= 1  # the cgroup of a scope goes when its last process does
+
+
+@pytest.mark.modes("root")
+def test_a_stopped_container_whose_cgroup_is_there_tells_its_kills(box):
+    script = EAT.format(22)
+    bundle = box.bundle(edit=shell(script, memory={"limit": 16 * MIB, "swap": 16 * MIB}),
+                        busybox=True)
+    container = box.create(bundle=bundle, before=["--cgroup-manager=cgroupfs"])
+    box.must("start", container.id)
+    assert eventually(lambda: container.status() == "stopped", 20)
+    assert box.state(container.id)["oomKills"] >= 1
+
+
+def test_the_rate_of_a_disk_binds(box):
+    """A mebibyte at half of one a second, past the cache."""
+    place = tempfile.mkdtemp(dir="/var/tmp")
+    try:
+        os.chown(place, box.host_uid or 0, -1)
+        number = os.stat(place).st_dev
+        if os.major(number) == 0:
+            pytest.skip("machine: /var/tmp is not on a disk")
+        rate = {"major": os.major(number), "minor": os.minor(number), "rate": MIB // 2}
+
+        def edit(config, bundle):
+            shell("dd if=/dev/zero of=/disk/file bs=64k count=16 oflag=direct 2>/dev/null; "
+                  "echo written", blockIO={"throttleWriteBpsDevice": [rate]})(config, bundle)
+            config["mounts"].append({"destination": "/disk", "source": place, "type": "bind",
+                                     "options": ["rbind", "rw"]})
+
+        begin = time.monotonic()
+        result = box.run(box.bundle(edit=edit, busybox=True))
+        assert result.rc == 0 and "written" in result.out
+        assert os.path.getsize(f"{place}/file") == MIB
+        assert time.monotonic() - begin > 1
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.mark.machine("vm")
+def test_the_weight_of_a_disk(box):
+    """10 to 1000 as 1 to 10000, where the kernel has no BFQ."""
+    container = box.create("pause", edit=limited(blockIO={"weight": 505}))
+    assert cgroups.value(container, "io.weight") == "default 5000"
+    box.must("update", "--blkio-weight", "10", container.id)
+    assert cgroups.value(container, "io.weight") == "default 1"

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import cgroups
 from cgroups import at
 from harness import eventually
 
@@ -20,6 +21,12 @@ def begin_events(box, container, *options):
 
 def test_statistics_once(box):
     container = box.start("pause")
+
+    def has_used_time():
+        box.must("exec", container.id, "/bin/guest", "exit", "0")
+        return cgroups.key(container, "cpu.stat", "usage_usec") > 0
+
+    assert eventually(has_used_time)
     result = box.must("events", "--stats", container.id)
     event = json.loads(result.out)
     assert result.out.count("\n") == 1

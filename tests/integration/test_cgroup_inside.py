@@ -126,7 +126,7 @@ def test_hooks_of_the_container_are_inside(box, kind):
                 except OSError:
                     continue
             return None
-        found = eventually(find, 3)
+        found = eventually(find, 20)
     finally:
         runner.join()
     assert found and results[0].rc == 0, results[0]

@@ -78,10 +78,21 @@ def test_systemd_rounds_a_quota_up_and_the_file_follows(box):
 @pytest.mark.modes("user", "root")
 def test_no_processes_is_a_limit_too(box):
     """0: init is there, and no other may be."""
-    container = box.create("pause", edit=limited(pids={"limit": 0}), before=["-s"])
+    def edit(config, mode):
+        limited(pids={"limit": 0})(config, mode)
+        config["ociVersion"] = "1.3.0"
+
+    container = box.create("pause", edit=edit, before=["-s"])
     assert cgroups.value(container, "pids.max") == "0"
     shown = cgroups.properties(box, f"coracle-{container.id}.scope", "TasksMax")
     assert shown == {"TasksMax": "1"}
+
+
+@pytest.mark.modes("user", "root")
+def test_no_processes_are_no_limit_before_version_1_3(box):
+    """podman says 0 of a container without a limit."""
+    container = box.create("pause", edit=limited(pids={"limit": 0}), before=["-s"])
+    assert cgroups.value(container, "pids.max") == "max"
 
 
 ABSENT = {
@@ -99,11 +110,22 @@ def test_a_controller_that_is_not_there_is_named_with_the_cure(box, member):
     says = [f"/linux/resources/{member}", "controller", "is not available"]
     if box.mode != "root":
         says += ["/etc/systemd/system/user@.service.d/delegate.conf", "Delegate="]
-    box.fails("create", "--bundle", bundle.path, box.new_id(), options=["-s"], says=says)
+    result = box.fails("create", "--bundle", bundle.path, box.new_id(), options=["-s"], says=says)
+    # With these words podman says that the program of the container was not found.
+    assert "no such file" not in result.err.lower(), result
     assert cgroups.units(box) == []
     container = box.create("pause", bundle=bundle, before=["-s", "--rootless=true"])
     degraded = str(box.state(container.id)["degradations"])
     assert f"/linux/resources/{member}" in degraded and "not limited" in degraded
+
+
+@pytest.mark.machine("systemd")
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_limit_needs_no_controller(box, limit):
+    """podman --pids-limit=-1 where nobody delegated pids."""
+    bundle = box.bundle("exit", "0", edit=limited(pids={"limit": limit}))
+    result = box.run(bundle, options=["-s"])
+    assert result.rc == 0, result
 
 
 WITHOUT_V2 = {

@@ -107,8 +107,8 @@ def test_a_name_that_another_container_has_is_an_error(box):
     box.must("start", first.id)
     second = box.new_id()
     bundle = box.bundle("pause", edit=at(f":test:{box.mark}"))
-    box.fails("create", "--bundle", bundle.path, second, options=["-s", "--strict"],
-              says=[f"test-{box.mark}.scope", "already"])
+    box.fails("create", "--bundle", bundle.path, second, options=["-s"],
+              says=[f"test-{box.mark}.scope", "is there already", "/linux/cgroupsPath"])
     box.must("delete", "--force", second)
     assert first.status() == "running" and cgroups.of(first.pid) == cgroups.path_of(first)
 
@@ -213,8 +213,7 @@ def test_without_a_manager_the_container_stays_where_the_caller_is(box):
         machines.directory(box.place, box.host_uid)[len(cgroups.MOUNT):]
     assert cgroups.of(container.pid) == own
     assert cgroups.path_of(container).startswith("none: ")
-    for verb in ("pause", "ps"):
-        box.fails(verb, container.id, says="no cgroup of its own")
+    box.fails("pause", container.id, says="no cgroup of its own")
     box.must("kill", "--all", container.id, "KILL")
     bundle = box.bundle("pause", edit=cgroups.limited(pids={"limit": 50}))
     box.fails("create", "--bundle", bundle.path, box.new_id(),
@@ -246,7 +245,7 @@ def _no_bus(box, kind):
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(f"{empty}/bus")
         box.give(f"{empty}/bus")
-        return env, "Connection refused"
+        return env, "connection refused"
     return env, "enable-linger"
 
 
@@ -274,3 +273,34 @@ def test_without_a_bus_the_units_own_cgroup_serves(box):
     assert cgroups.path_of(container) == f"{parent_of_own(box)}/libpod-{box.mark}.scope"
     degraded = box.state(container.id)["degradations"]
     assert any("is a directory and not a scope" in str(entry) for entry in degraded), degraded
+
+
+@pytest.mark.modes("user")
+def test_a_bus_that_never_answers_is_given_up(box):
+    env, _ = _no_bus(box, "empty")
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(f"{env['XDG_RUNTIME_DIR']}/bus")
+        mute.listen(8)
+        box.give(f"{env['XDG_RUNTIME_DIR']}/bus")
+        bundle = box.bundle("pause", edit=cgroups.limited(pids={"limit": 50}))
+        box.fails("create", "--bundle", bundle.path, box.new_id(), env=env, timeout=60,
+                  says=["coracle-", ".scope", "the bus does not answer"])
+
+
+@pytest.mark.modes("root")
+@pytest.mark.parametrize("busy,kind,says", [(True, None, "has processes itself"),
+                                            (False, "threaded", "is threaded")])
+def test_a_parent_that_cannot_have_the_limit_is_named(box, busy, kind, says):
+    with cgroups.Cgroup(f"/{box.mark}", busy=busy) as parent:
+        if kind:
+            os.mkdir(f"{parent.path}/sibling")
+            cgroups.write(f"{parent.path}/sibling/cgroup.type", kind)
+        edit = cgroups.limited(f"/{box.mark}/inner", hugepageLimits=[
+            {"pageSize": "2MB", "limit": 1 << 22}])
+        result = box.call("create", "--bundle", box.bundle("pause", edit=edit).path, box.new_id(),
+                          options=FILES)
+        if kind:
+            os.rmdir(f"{parent.path}/sibling")
+        assert result.rc != 0 and len(result.err.splitlines()) == 1
+        assert f"/{box.mark}" in result.err
+        assert says in result.err

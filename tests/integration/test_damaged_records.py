@@ -124,7 +124,7 @@ def test_a_huge_record(entries, size):
     path = entries.add("huge", b"{")
     os.truncate(path, size)
     for verb in ("state", "kill", "delete"):
-        entries.box.fails(verb, "huge", says=["larger than"], timeout=5,
+        entries.box.fails(verb, "huge", says=["larger than"], timeout=20,
                           wrap=["prlimit", f"--as={256 << 20}"])
     entries.check()
 
@@ -194,7 +194,7 @@ def test_a_start_gate_that_is_no_socket(entries):
 
 def test_a_state_root_that_does_not_exist(box):
     missing = ["--root", os.path.join(box.dir, "missing")]
-    box.fails(*missing, "list", root=False, says=["missing", "No such file or directory"])
+    box.fails(*missing, "list", root=False, says=["missing", "no such file or directory"])
     for verb in ("state", "start", "kill", "delete"):
         box.fails(*missing, verb, "odd", root=False, says="does not exist")
     box.must(*missing, "delete", "--force", "odd", root=False)

@@ -1,5 +1,6 @@
 """What a hostile container, image or caller may try with exec, and what exec must carry and bear."""
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -10,6 +11,7 @@ import termios
 
 import pytest
 
+import harness
 import residue
 from facts import Facts
 from harness import eventually
@@ -115,23 +117,30 @@ def test_a16_an_exec_has_no_way_into_the_callers_terminal(box):
 # ---- who calls: T8, T10, T12
 
 
-@pytest.mark.modes("user")
-@pytest.mark.parametrize("verb", [["exec", "x", "/bin/true"], ["run", "x"], ["state", "x"],
-                                  ["delete", "--force", "x"]])
-def test_t08_a_runtime_that_is_set_uid_refuses_to_work(box, verb):
-    if os.geteuid() != 0:
-        pytest.skip("not started as root")
+@contextlib.contextmanager
+def set_uid(box):
+    """The runtime is set-uid root meanwhile."""
     copy = shutil.copy(box.runtime.path, os.path.join(box.dir, "coracle"))
     os.chown(copy, 0, 0)
     os.chmod(copy, 0o4755)
     at = box.runtime.prefix.index(box.runtime.path)
     box.runtime.prefix[at] = copy
     try:
-        result = box.fails(*verb, says="set-uid")
-        assert result.rc in (1, 255), result
+        yield
     finally:
         box.runtime.prefix[at] = box.runtime.path
         os.unlink(copy)
+
+
+@pytest.mark.modes("user")
+@pytest.mark.parametrize("verb", [["exec", "x", "/bin/true"], ["run", "x"], ["state", "x"],
+                                  ["delete", "--force", "x"]])
+def test_t08_a_runtime_that_is_set_uid_refuses_to_work(box, verb):
+    if os.geteuid() != 0:
+        pytest.skip("not started as root")
+    with set_uid(box):
+        result = box.fails(*verb, says="set-uid")
+    assert result.rc in (1, 255), result
 
 
 @pytest.mark.modes("user")
@@ -167,13 +176,33 @@ def test_t12_errors_do_not_tell_whether_a_hidden_file_is_there(box, option):
     os.mkdir(hidden, 0o700)  # root's
     with open(f"{hidden}/there", "w", encoding="ascii"):
         pass
-    answers = []
+    assert len(answers_about(box, container, option, hidden)) == 1
+
+
+@pytest.mark.modes("root")
+@pytest.mark.parametrize("option", ["--process", "--pid-file", "--console-socket"])
+def test_t12_a_runtime_that_is_set_uid_does_not_tell_it_either(box, option):
+    """Called by a plain user, about a container of root's."""
+    container = box.start("pause")
+    hidden = os.path.join(box.dir, "hidden")
+    os.mkdir(hidden, 0o700)
+    with open(f"{hidden}/there", "w", encoding="ascii"):
+        pass
+    with set_uid(box):
+        plain = ["setpriv", f"--reuid={harness.TEST_UID}", f"--regid={harness.TEST_UID}",
+                 "--clear-groups", "--"]
+        assert len(answers_about(box, container, option, hidden, wrap=plain)) == 1
+
+
+def answers_about(box, container, option, hidden, **kw):
+    """What exec says of a file that is there and of one that is not, without their names."""
     more = ["--tty", "--detach"] if option == "--console-socket" else []
+    answers = set()
     for name in ("there", "gone"):
-        result = box.fails("exec", option, f"{hidden}/{name}", *more, container.id, "/bin/guest",
-                           "exit", "0")
-        answers.append((result.rc, result.err.replace(name, "NAME")))
-    assert answers[0] == answers[1]
+        program = [] if option == "--process" else ["/bin/guest", "exit", "0"]
+        result = box.fails("exec", option, f"{hidden}/{name}", *more, container.id, *program, **kw)
+        answers.add((result.rc, result.err.replace(name, "NAME")))
+    return answers
 
 
 # ---- what it must carry
@@ -302,10 +331,11 @@ def test_a_killed_exec_leaves_no_part_of_a_pid_file(box):
                           wrap=["strace", "-o", "/dev/null", "-e",
                                 f"inject={names[at]}:signal=KILL:when={nth}"])
         killed += result.rc != 0
-        residue.reap_children()  # the program, an orphan now; a zombie would keep init from ending
         left = os.listdir(directory)
         assert left in ([], ["pid"]), f"killed at {calls[at]}: {left}"
         if left:
             assert open(path, encoding="ascii").read().isdigit()
             os.unlink(path)
     assert killed > 3
+    with residue.reaping():  # the programs, orphans now
+        box.must("delete", "--force", container.id)

@@ -82,7 +82,7 @@ def test_a_state_directory_with_few_inodes(box):
     went = []
     for inodes in range(2, 9):
         with small_state(box, f"nr_inodes={inodes}"):
-            went.append(try_create(box, bundle, ["No space left on device"]))
+            went.append(try_create(box, bundle, ["no space left on device"]))
     assert went == sorted(went) and not went[0] and went[-1]
 
 
@@ -97,7 +97,7 @@ def test_a_state_directory_with_few_pages(box):
     went = []
     for size in (4, 16, 32, 64, 128):
         with small_state(box, f"size={size}k"):
-            went.append(try_create(box, bundle, ["No space left on device"]))
+            went.append(try_create(box, bundle, ["no space left on device"]))
     assert went == sorted(went) and not went[1] and went[-1]
 
 
@@ -113,7 +113,7 @@ def test_a_full_state_directory_hinders_nothing_but_create(box):
                     file.write(b"x" * 4096)
         assert container.status() == "created"
         name = box.new_id()
-        box.fails("create", "--bundle", bundle.path, name, says=["record.json", "No space left"])
+        box.fails("create", "--bundle", bundle.path, name, says=["record.json", "no space left"])
         assert name not in os.listdir(box.runtime.root)
         box.must("start", container.id)
         container.wait_for("ready")
@@ -130,7 +130,7 @@ def test_a_full_directory_for_the_pid_file(box):
     with small_tmpfs(box, "nr_inodes=1") as place:
         name = box.new_id()
         box.fails("create", "--pid-file", f"{place}/pid", "--bundle", box.bundle("pause").path,
-                  name, says=[f"{place}/pid", "No space left on device"])
+                  name, says=[f"{place}/pid", "no space left on device"])
         assert os.listdir(place) == []
         must_be_clean(box, name)
 
@@ -151,7 +151,7 @@ def test_few_file_descriptors(box, verb):
         if result.rc != 0:
             assert len(result.err.splitlines()) == 1, str(result)
             # A shared library, the state root, or an fd that 64 is too high a number for.
-            assert "Too many open files" in result.err or "shared libraries" in result.err, result
+            assert "too many open files" in result.err or "shared libraries" in result.err, result
         must_be_clean(box, name)
         went.append(result.rc == 0)
     assert went == sorted(went) and went[-1], went
@@ -169,7 +169,7 @@ def test_few_processes(box):
 @pytest.mark.parametrize("limit", [300, 4096, 100000, 10000000])
 def test_files_that_may_not_grow(box, limit):
     """The signal SIGXFSZ, which would end the runtime in the midst, must not come."""
-    went = try_create(box, box.bundle("pause", edit=no_limits), ["File too large"],
+    went = try_create(box, box.bundle("pause", edit=no_limits), ["file too large"],
                       wrap=["prlimit", f"--fsize={limit}:{limit}"])
     assert went == (limit > 2000000)
 
@@ -219,7 +219,7 @@ def test_a_namespace_that_may_not_be_made(box, kind):
             text = err.read().decode()
         if fails:
             assert rc == 1 and len(text.splitlines()) == 1, text
-            assert f"user.max_{kind}_namespaces" in text and "No space left on device" in text
+            assert f"user.max_{kind}_namespaces" in text and "no space left on device" in text
             assert os.listdir(box.runtime.root) == []
         else:
             assert rc == 0, text

@@ -139,7 +139,7 @@ WRONG = {
     "linux.seccomp.syscalls[].action": ({"/linux/seccomp": SECCOMP},
                                         "/linux/seccomp/syscalls/0/action", "X"),
     "linux.seccomp.syscalls[].errnoRet": ({"/linux/seccomp": SECCOMP},
-                                          "/linux/seccomp/syscalls/0/errnoRet", 4096),
+                                          "/linux/seccomp/syscalls/0/errnoRet", 4095),
     "linux.seccomp.syscalls[].args[].index": ({"/linux/seccomp": SECCOMP},
                                               "/linux/seccomp/syscalls/0/args/0/index", 6),
     "linux.seccomp.syscalls[].args[].value": ({"/linux/seccomp": SECCOMP},

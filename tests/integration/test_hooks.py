@@ -249,13 +249,14 @@ def test_a_large_state_reaches_a_hook_that_reads_late_or_never(box, log):
 
 
 def test_what_a_hook_leaves_in_the_background_is_not_waited_for(box, log):
-    script = f"(sleep 3; echo late >> {log.host}/late) > /dev/null 2>&1 & echo $! > {log.host}/pid"
-    begin = time.monotonic()
+    late = f"while [ ! -e {log.host}/go ]; do sleep 0.05; done; echo late >> {log.host}/late"
+    script = f"({late}) > /dev/null 2>&1 & echo $! > {log.host}/pid"
     container = box.create(bundle=bundle(box, log, only("createRuntime", shell(script)), "pause"))
-    assert time.monotonic() - begin < 2.5
     assert process_state(int(log.read("pid"))) not in ("", "Z")
     assert container.status() == "created"
-    assert eventually(lambda: log.exists("late"), 8)
+    with open(f"{log.host}/go", "w", encoding="ascii"):
+        pass
+    assert eventually(lambda: log.exists("late"))
 
 
 @pytest.mark.parametrize("kind", ("createContainer", "startContainer"))
@@ -327,7 +328,7 @@ def test_a_failed_poststop_hook_is_a_warning_and_the_others_run(box, log):
     result = box.must("delete", "--force", container.id)
     assert "/hooks/poststop/0 /bin/sh: the hook exited with status 5" in result.err
     assert "/hooks/poststop/1 /nonexistent/hook" in result.err
-    assert "No such file or directory" in result.err
+    assert "no such file or directory" in result.err
     assert log.exists("third")
     box.fails("state", container.id, says="does not exist")
 
@@ -353,7 +354,7 @@ def test_a_timeout_is_enforced(box, log, kind):
     hooks = only(kind, shell(script, timeout=1))
     begin = time.monotonic()
     result = box.run(bundle(box, log, hooks))
-    assert 0.9 < time.monotonic() - begin < 8
+    assert 0.9 < time.monotonic() - begin < 50
     assert "timeout of 1 seconds" in result.err and "words" in result.err
     assert (result.rc == 0) == (kind == "poststop")
     if kind in RUNTIME_KINDS:
@@ -365,8 +366,8 @@ def test_a_hook_without_a_timeout_may_take_its_time(box, log):
 
 
 def test_a_hook_that_cannot_be_executed_says_why(box, log):
-    for path, words in (("/nonexistent", "No such file or directory"),
-                        ("/etc/passwd", "Permission denied"), ("/etc", "Permission denied")):
+    for path, words in (("/nonexistent", "no such file or directory"),
+                        ("/etc/passwd", "permission denied"), ("/etc", "permission denied")):
         made = bundle(box, log, only("createRuntime", {"path": path}))
         box.fails("create", "--bundle", made.path, box.new_id(),
                   says=(f"/hooks/createRuntime/0 {path}: execute the hook", words))

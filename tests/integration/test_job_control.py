@@ -6,6 +6,7 @@ import termios
 
 import pytest
 
+import harness
 from harness import eventually
 from jobs import Shell, state_of
 
@@ -236,3 +237,32 @@ def test_an_execs_terminal_that_goes_away_takes_its_process_along(shell):
     shell.hang_up()
     assert shell.wait() in (128 + signal.SIGHUP, 128 + signal.SIGKILL)
     assert container.status() == "running"
+
+
+# ---- T9: what a payload pushes into its terminal
+
+
+def test_t09_what_is_pushed_into_the_terminal_of_the_caller_would_be_seen(shell):
+    """The control: on a kernel that lets a program push, the test below can fail."""
+    shell.start_program(harness.GUEST, "try-tty").wait()
+    with open("/proc/sys/dev/tty/legacy_tiocsti", encoding="ascii") as file:
+        allowed = file.read().strip() == "1" or shell.box.uid is None
+    assert (shell.unread() > 0) == allowed
+
+
+@pytest.mark.parametrize("verb", ["run", "exec"])
+def test_t09_what_a_payload_pushes_into_its_terminal_stays_there(shell, verb):
+    def edit(config, _):
+        config["process"]["terminal"] = True
+
+    box = shell.box
+    if verb == "run":
+        bundle = box.bundle("try-tty", edit=edit)
+        shell.start("foreground", "run", "--bundle", bundle.path, box.new_id())
+    else:
+        container = box.start("pause")
+        shell.start("foreground", "exec", "--tty", container.id, "/bin/guest", "try-tty")
+    assert shell.wait() == 0
+    shell.wait_for("/dev/tty ok")  # it has a terminal
+    assert "TIOCSTI 0 " in shell.text
+    assert shell.unread() == 0

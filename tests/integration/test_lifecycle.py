@@ -243,7 +243,7 @@ def test_delete_force_cleans_up_after_a_creator_killed_at_any_time(box):
             process.kill()
             process.wait()
         box.must("delete", "--force", name)
-        assert eventually(lambda: not box.processes(), 1), box.processes()
+        assert eventually(lambda: not box.processes(), 5), box.processes()
         left = [text for text in box.leavings() if path not in text]
         assert left == [], f"killed after {step} ms"
     before = snapshot_tree(box.runtime.root)

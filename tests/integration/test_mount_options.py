@@ -623,7 +623,7 @@ def test_a_node_of_the_image_that_is_another_device_is_refused(box):
 @pytest.mark.parametrize("space,kind,shown", [("network", "sysfs", "/sys"),
                                               ("ipc", "mqueue", "/dev/mqueue")])
 def test_a_fallback_keeps_the_words_of_the_kernel(box, space, kind, shown):
-    refusal = f"a new {kind} is refused (Operation not permitted)"
+    refusal = f"a new {kind} is refused (operation not permitted)"
 
     def edit(config, _):
         bundles.drop_namespace(config, space)

@@ -203,6 +203,24 @@ def test_mounts_are_private_or_slave_unless_told(box, shared):
     assert not any(text.startswith("shared:") for text in facts.mount("/vol").propagation)
 
 
+@pytest.mark.parametrize("word", ["nocopy", "copy", "z", "Z", "U"])
+def test_what_podman_and_buildah_have_done_is_no_option_of_a_bind(box, shared, word):
+    assert box.output("cat", "/vol/file", edit=with_mount("/vol", "bind", shared, word, "rbind")) \
+        == "from the host\n"
+
+
+def test_an_overlay_takes_a_list_of_directories_with_long_names(box):
+    """fsconfig(2) refuses a value of more than 255 bytes; podman's image mounts have one."""
+    places = [box.directory(f"{letter * 120}/{letter * 120}") for letter in "ab"]
+    for place in places:
+        with open(os.path.join(place, os.path.basename(place)[0]), "w", encoding="ascii") as file:
+            file.write("from " + os.path.basename(place)[0])
+        box.give(file.name)
+    facts = box.output("cat", "/vol/a", "/vol/b", edit=with_mount(
+        "/vol", "overlay", "o", "lowerdir=" + ":".join(places), "ro"))
+    assert facts == "from afrom b"
+
+
 def test_a_missing_bind_source_is_an_error_that_names_it(box):
     bundle = box.bundle(edit=with_mount("/vol", "bind", "/no/such/source", "rbind"))
     box.fails("run", "--bundle", bundle.path, box.new_id(),

@@ -200,6 +200,21 @@ def test_a_namespace_path_of_another_kind_is_refused(box):
     box.fails("run", "--bundle", box.bundle(edit=edit).path, box.new_id())
 
 
+@pytest.mark.parametrize("kind", ["pid", "network", "ipc", "uts", "mount", "user", "cgroup", "time"])
+@pytest.mark.parametrize("path", [None, "/proc/self/ns/uts"], ids=["new", "path"])
+def test_a_namespace_that_is_given_twice_is_refused(box, kind, path):
+    def edit(config, _):
+        spaces = [space for space in config["linux"]["namespaces"] if space["type"] != kind]
+        second = {"type": kind, "path": path} if path else {"type": kind}
+        config["linux"]["namespaces"] = spaces + [{"type": kind}, second]
+
+    bundle = box.bundle(edit=edit)
+    box.fails("run", "--bundle", bundle.path, box.new_id(),
+              says=[f"/linux/namespaces/{len(bundle.config['linux']['namespaces']) - 1}/type",
+                    f'"{kind}" is given twice'])
+
+
+
 def test_a_namespace_path_that_does_not_exist_is_refused(box):
     def edit(config, _):
         spaces = config["linux"]["namespaces"]

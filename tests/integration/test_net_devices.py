@@ -95,6 +95,35 @@ def test_net_devices_come_back_if_the_container_cannot_be_made(box):
     assert "UP" in result.out.split(" ca0@")[1].split(">")[0], result
 
 
+def no_program(config, bundle):
+    """What only execve finds out."""
+    bundle.file("program", "\x01\x02 no format that is known", mode=0o755)
+    config["process"]["args"] = ["/program"]
+
+
+def failing(kind):
+    path = "/bin/guest" if kind == "startContainer" else "/bin/false"
+    hook = {"path": path, "args": [path, "exit", "1"]}
+    return lambda config, _: config.update(hooks={kind: [hook]})
+
+
+@pytest.mark.modes("root")
+@pytest.mark.parametrize("detach", [[], ["--detach"]], ids=["foreground", "detached"])
+@pytest.mark.parametrize("fault", [no_program, failing("startContainer"), failing("poststart")],
+                         ids=["program", "startContainer", "poststart"])
+def test_net_devices_come_back_if_the_program_of_a_run_cannot_be_started(box, fault, detach):
+    def edit(config, bundle):
+        tool(config, bundle)
+        config["linux"]["netDevices"] = {"ca0": {"name": "x"}, "cb0": {"name": "y"}}
+        fault(config, bundle)
+
+    result = box.run(box.bundle(edit=edit), *detach,
+                     wrap=host("ip addr show dev ca0; ip link show cb0"))
+    assert result.rc != 0, result
+    assert ADDRESS in result.out and SIX in result.out and " cb0@" in result.out, result
+    assert "UP" in result.out.split(" ca0@")[-1].split(">")[0], result
+
+
 @pytest.mark.modes("root")
 def test_net_devices_one_that_is_missing_brings_the_others_back(box):
     result = inside(box, devices(ca0={}, no0={}), after="ip addr show dev ca0")

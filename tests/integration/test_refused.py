@@ -139,7 +139,7 @@ def test_what_cannot_be_done_without_is_named_with_the_cure(box, call, errno):
             {"names": ["reboot"], "action": "SCMP_ACT_ERRNO"}]}
 
     refuse(box, [f"{errno}:{call}"])
-    words = {"ENOSYS": "Function not implemented", "EPERM": "Operation not permitted"}[errno]
+    words = {"ENOSYS": "function not implemented", "EPERM": "operation not permitted"}[errno]
     box.fails("run", "--bundle", box.bundle("exit", "0", edit=with_filter).path, box.new_id(),
               says=[call if call != "seccomp" else "load the filter", "outer container", words])
 
@@ -153,3 +153,55 @@ def test_a_pidfd_that_cannot_be_had_is_an_error(box):
         refuse(box, ["EPERM:pidfd_open"])
         box.fails("create", "--pidfd-socket", path, "--bundle", box.bundle("pause").path, box.new_id(),
                   says=["--pidfd-socket", "pidfd_open"])
+
+
+LANDLOCK = "org.coracle.landlock"
+
+
+def wall(config, _):
+    config["annotations"] = {LANDLOCK: '{"fs": [{"path": "/", "access": "ro"}], "net": {}}'}
+
+
+@pytest.mark.parametrize("refusal", ["ENOSYS:landlock_create_ruleset", "EPERM:landlock_create_ruleset",
+                                     "linux-5.10", "docker-19.03"])
+def test_without_landlock_the_container_runs_and_says_so(box, refusal):
+    refuse(box, [refusal])
+    container = box.start("pause", edit=wall)
+    said = [text for text in lost(box, container) if LANDLOCK in text]
+    why = "outer container" if "EPERM" in refusal or "docker" in refusal else "older than Linux 5.13"
+    assert len(said) == 2 and all("not restricted" in text and why in text for text in said)
+    assert box.must("exec", container.id, "/bin/guest", "touch", "/made").rc == 0
+    made = box.bundle("pause", edit=wall)
+    box.fails("create", "--bundle", made.path, box.new_id(), options=("--strict",),
+              says=(LANDLOCK, "--strict"))
+
+
+@pytest.mark.parametrize("name, stage", [("landlock_add_rule", "identity"),
+                                         ("landlock_restrict_self", "landlock")])
+def test_a_wall_that_is_refused_halfway_lets_nothing_run(box, name, stage):
+    refuse(box, [f"EPERM:{name}"])
+    result = box.run(box.bundle("echo", "hello", edit=wall))
+    assert result.rc == 1 and "hello" not in result.out
+    assert f"init: {stage}: " in result.err and "operation not permitted" in result.err
+    assert box.leavings() == []
+
+
+CORES = "org.coracle.core-scheduling"
+
+
+@pytest.mark.parametrize("host, says", [("one-thread", "no core runs more than one thread"),
+                                        ("core-scheduling", None), ("own-cookies", None)])
+def test_core_scheduling_is_had_or_said_to_be_missing(box, host, says):
+    refuse(box, [host])
+    edit = lambda config, _: config.update(annotations={CORES: "true"})
+    container = box.start("pause", edit=edit)
+    said = [text for text in lost(box, container) if CORES in text]
+    assert len(said) == (1 if says else 0) and all(says in text for text in said)
+    strict = ("--strict",)
+    words = ("exec", container.id, "/bin/guest", "exit", "0")
+    if host == "core-scheduling":
+        box.must(*words, options=strict)
+    else:
+        box.must(*words)
+        box.fails(*words, options=strict,
+                  says=(CORES, says or "a cookie of its own, since that of the container"))

@@ -130,7 +130,7 @@ def test_an_agent_that_is_not_there_is_an_error_and_start_can_be_repeated(box, a
     directory = box.directory("late")
     path = os.path.join(directory, "agent.sock")
     container = box.create(*CALL, edit=profile(path, "getcpu"))
-    box.fails("start", container.id, says=("listenerPath", path, "No such file or directory"))
+    box.fails("start", container.id, says=("listenerPath", path, "no such file or directory"))
     assert container.status() == "created"
     agent = Agent(path, refuse_getcpu)
     box.must("start", container.id)
@@ -152,7 +152,7 @@ def test_a_socket_that_nobody_listens_at_is_an_error(box):
     server.listen(1)
     container = box.create("pause", edit=profile(path, "getcpu"))
     server.close()
-    box.fails("start", container.id, says=("listenerPath", "Connection refused"))
+    box.fails("start", container.id, says=("listenerPath", "connection refused"))
     assert container.status() == "created"
 
 
@@ -196,6 +196,9 @@ def test_the_annotation_names_the_agent_where_the_profile_does_not(box, agents):
     edit = profile(None, "getcpu", then=lambda config, _: config.update(
         annotations={"run.oci.seccomp.receiver": agent.path}))
     assert box.output(*CALL, edit=edit) == "EACCES\n"
+    env = {**box.runtime.env, "RUN_OCI_SECCOMP_RECEIVER": agent.path}
+    assert box.output(*CALL, edit=profile(None, "getcpu"), env=env) == "EACCES\n"
+    assert box.output(*CALL, edit=edit, env={**env, "RUN_OCI_SECCOMP_RECEIVER": "/no"}) == "EACCES\n"
     other = agents(let_go_on)
     edit = profile(other.path, "getcpu", then=lambda config, _: config.update(
         annotations={"run.oci.seccomp.receiver": agent.path}))
@@ -225,4 +228,4 @@ def test_a_program_that_cannot_be_executed_is_told_through_a_notified_write(box,
         config["process"]["args"] = ["/bin/missing-loader"]
     container = box.bundle(edit=profile(agent.path, "write", then=then))
     container.file("bin/missing-loader", "#!/nonexistent\n", 0o755)
-    box.fails("run", "--bundle", container.path, box.new_id(), says="No such file or directory")
+    box.fails("run", "--bundle", container.path, box.new_id(), says="no such file or directory")

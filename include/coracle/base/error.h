@@ -15,6 +15,7 @@ enum class ErrorKind {
     unsupported,    ///< valid, but not available in this build, on this host or with this privilege
     denied,         ///< refused for the sake of safety
     system,         ///< a system call failed
+    not_executable, ///< the program of the container cannot be executed: the errno tells why
     internal,       ///< a broken promise between our own processes
 };
 
@@ -26,7 +27,7 @@ class Error : public std::exception {
         : kind_(kind), errnum_(errnum), text_(std::move(text)) {}
 
     [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
-    /// The errno behind a `system` error, else 0.
+    /// The errno behind a `system` or `not_executable` error, else 0.
     [[nodiscard]] int errnum() const noexcept { return errnum_; }
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
@@ -42,9 +43,10 @@ class Error : public std::exception {
     std::string text_;
 };
 
-/// The kernel's own English words for `errnum`; never localised, never null.
-/// Source: strerrordesc_np(3).
-[[nodiscard]] const char* describe_errno(int errnum) noexcept;
+/// The kernel's own English words for `errnum`, never localised, with a small first letter: docker
+/// takes "no such file or directory" for exit code 127 and "permission denied" for 126, not others.
+/// Source: strerrordesc_np(3); docker/cli cli/command/container/run.go, runStartContainerErr.
+[[nodiscard]] std::string describe_errno(int errnum);
 
 /// Throws a `system` error "what: <words for errnum>", and " (why)" behind it if there is a `why`.
 /// Pass errno saved on the line after the call.

@@ -28,6 +28,9 @@ namespace coracle {
 /// U+FFFD.
 [[nodiscard]] std::string escape_json(std::string_view text);
 
+/// Where the first byte is that is no part of a UTF-8 character; npos if all are.
+[[nodiscard]] std::size_t find_not_utf8(std::string_view text) noexcept;
+
 /// A time since the epoch as RFC 3339 in UTC: "2026-01-02T03:04:05Z".
 [[nodiscard]] std::string format_time(long seconds);
 

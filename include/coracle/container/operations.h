@@ -1,6 +1,8 @@
 #pragma once
 
+#include "coracle/sandbox/options.h"
 #include "coracle/spec/documents.h"
+#include "coracle/spec/reports.h"
 
 #include <chrono>
 #include <cstdint>
@@ -36,6 +38,7 @@ struct RunOptions {
     CreateOptions create;
     bool detach = false;
     bool keep = false;
+    bool explain = false; ///< at the end, what the seccomp filter has refused is said on stderr
 };
 
 /// The container exists and waits at its start gate; the pid file is complete.
@@ -46,12 +49,40 @@ void create(const Context& context, const CreateOptions& options);
 [[nodiscard]] std::string describe_create(const Context& context, const CreateOptions& options);
 [[nodiscard]] std::string describe_run(const Context& context, const RunOptions& options);
 
+/// Every step of run and how it would go here, with or without an id; nothing is changed. What
+/// makes the configuration impossible here is a step that will fail. Throws: usage; system.
+[[nodiscard]] spec::PlanReport plan_run(const Context& context, const CreateOptions& options);
+
 /// The payload of a created container has been executed. Throws: not_found, wrong_state.
 void start(const Context& context, const std::string& id);
 
 /// create and start; in the foreground waits for the end, forwards signals and deletes. Returns the
 /// exit code: of the payload, 128 + its signal, or 0 when detached.
 [[nodiscard]] int run(const Context& context, const RunOptions& options);
+
+struct SandboxOptions {
+    sandbox::Options sandbox;
+    std::string id; ///< empty: one is made up
+    bool keep = false;
+    bool explain = false;    ///< as RunOptions::explain
+    int info_fd = -1;        ///< open for writing; -1: none
+    int json_status_fd = -1; ///< the same
+};
+/// Runs a program in a container that needs no bundle, in the foreground, and deletes it. It ends
+/// when this process does. Returns the exit code: of the payload, 128 + its signal, or
+/// timeout_exit_code.
+[[nodiscard]] int run_sandbox(const Context& context, const SandboxOptions& options);
+inline constexpr int timeout_exit_code = 124; ///< as timeout(1)
+/// Each step of run_sandbox and how it would go on this host, as plan_run. Throws: usage.
+[[nodiscard]] spec::PlanReport plan_sandbox(const Context& context, const SandboxOptions& options);
+/// What run_sandbox would do, as text; nothing is changed.
+[[nodiscard]] std::string describe_sandbox(const Context& context, const SandboxOptions& options);
+/// The configuration of a sandbox whose bundle would be the directory `bundle`.
+[[nodiscard]] std::string make_sandbox_config(const sandbox::Options& options,
+                                              const std::string& bundle);
+/// Makes the directory `bundle` (absolute) and in it a bundle that `run` takes.
+/// Throws: wrong_state if it is there already.
+void write_sandbox_bundle(const sandbox::Options& options, const std::string& bundle);
 
 struct ExecOptions {
     std::string id;
@@ -83,6 +114,10 @@ struct ExecOptions {
 
 /// Throws: not_found.
 [[nodiscard]] spec::ContainerView state(const Context& context, const std::string& id);
+/// What the living container `id` has, by /proc and its cgroup, against its configuration; to root,
+/// any user's container. Changes nothing. Throws: not_found; wrong_state if it does not live, or
+/// ends meanwhile; denied.
+[[nodiscard]] spec::InspectReport inspect(const Context& context, const std::string& id);
 /// Every container of the state root; one whose record cannot be read is left out with a warning.
 [[nodiscard]] std::vector<spec::ContainerView> list(const Context& context);
 
@@ -133,6 +168,11 @@ using TakeLine = std::function<void(const std::string& line)>;
 /// memory, until the container stops. Throws: as pause.
 void events(const Context& context, const std::string& id, const EventsOptions& options,
             const TakeLine& take);
+
+/// What this host gives the caller's containers, tried in throw-away children; nothing is changed
+/// and nothing is left. With a bundle only what that needs, and what its plan foresees.
+/// Throws: system.
+[[nodiscard]] spec::DoctorReport doctor(const Context& context, const std::string& bundle);
 
 /// The build's features document. Works without any state root.
 [[nodiscard]] std::string features();

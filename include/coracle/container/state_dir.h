@@ -11,12 +11,14 @@
 
 /// The state root and the directory of each container in it. Only here are the names of the files
 /// in them known:
+///     <root>/.filters/             compiled seccomp filters: src/container/filter_store_private.h
 ///     <root>/<id>/                 locked by flock(2) while it is made or deleted
 ///     <root>/<id>/record.json      written whole, by rename
 ///     <root>/<id>/record.copy     the same once init runs, for a record that gets damaged
 ///     <root>/<id>/config.json      the configuration, as it was when the container was made
 ///     <root>/<id>/start.sock       the start gate
 ///     <root>/<id>/notify.sock      where the payload's notifications come to, bound into it
+///     <root>/<id>/rootfs, files, layers    of a sandbox, whose bundle the directory is
 ///     <root>/<id>/deleted.json     the record while poststop hooks run: the container is no more
 namespace coracle::container {
 
@@ -38,17 +40,24 @@ struct RootInputs {
 /// The path of the notification socket of the container `id` in the state root `root`.
 [[nodiscard]] std::string notify_socket_in(const std::string& root, const std::string& id);
 
+/// The path of the state directory of the container `id` in the state root `root`.
+[[nodiscard]] std::string state_directory_in(const std::string& root, const std::string& id);
+
 enum class MissingRoot { make, is_empty };
 
 class StateRoot {
   public:
     /// Opens the root; with `make` missing directories are made, 0700. Nothing if it is missing
     /// and `is_empty` was said. The root must be a directory of the caller that nobody else may
-    /// write to.
+    /// write to; to root that only reads, it may be any user's.
     /// Throws: denied, naming owner and mode; system.
-    static std::optional<StateRoot> open(const std::string& path, MissingRoot missing);
+    enum class Access { change, read };
+    static std::optional<StateRoot> open(const std::string& path, MissingRoot missing,
+                                         Access access = Access::change);
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// Whose it is, and every container in it.
+    [[nodiscard]] std::uint32_t owner() const noexcept { return owner_; }
     /// The ids of the directories in it, sorted.
     [[nodiscard]] std::vector<std::string> ids() const;
     /// Takes away what bears an id's name and is no container of the caller's: a file, or a
@@ -56,8 +65,9 @@ class StateRoot {
     [[nodiscard]] bool remove_stray(const std::string& id) const;
 
   private:
-    explicit StateRoot(sys::Fd fd) : fd_(std::move(fd)) {}
+    StateRoot(sys::Fd fd, std::uint32_t owner) : fd_(std::move(fd)), owner_(owner) {}
     sys::Fd fd_;
+    std::uint32_t owner_;
 };
 
 class ContainerDir {
@@ -92,6 +102,11 @@ class ContainerDir {
     /// change. Throws: system; as load.
     void save_config(const std::string& text) const;
     [[nodiscard]] std::string load_config() const;
+
+    /// The directory itself, for what a sandbox has in it.
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// The state root.
+    [[nodiscard]] int root_fd() const noexcept { return root_.get(); }
 
     /// The listening socket of the start gate.
     [[nodiscard]] sys::Fd listen_at_gate() const;

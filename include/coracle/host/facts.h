@@ -32,6 +32,12 @@ struct SecurityModules {
     bool selinux = false;
 };
 
+/// The kernel's Landlock. Source: landlock(7).
+struct LandlockFacts {
+    int abi = 0;         ///< its version; 0: there is none
+    std::string problem; ///< why there is none
+};
+
 /// Whose systemd makes scopes for the caller.
 enum class SystemdBus : std::uint8_t { none, user, system };
 
@@ -78,6 +84,8 @@ struct Facts {
     CgroupFacts cgroup;
     /// Looked up only where plan::needs_security_modules says so.
     SecurityModules security_modules;
+    /// Looked up only where plan::needs_landlock says so.
+    LandlockFacts landlock;
 };
 
 /// A line of /proc/PID/uid_map: user_namespaces(7).

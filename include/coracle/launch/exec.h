@@ -28,7 +28,7 @@ class ExecLaunch {
   public:
     /// Borrows everything until it is destroyed. `proc_fd`: O_PATH of /proc.
     ExecLaunch(const plan::ExecLaunchPlan& plan, int proc_fd, ExecTarget target,
-               PlaceInCgroup place);
+               PlaceInCgroup place, CompileFilter compile_filter);
     ExecLaunch(const ExecLaunch&) = delete;
     ExecLaunch& operator=(const ExecLaunch&) = delete;
     ExecLaunch(ExecLaunch&&) = delete;

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,6 +24,9 @@ using DescribeState = std::function<std::string(const char* status, pid_t pid)>;
 /// Passes the listener of the payload's filter on, as soon as the filter is loaded.
 using TakeListener = std::function<void(sys::Fd)>;
 
+/// Gives the program of a filter: security::compile_seccomp, or who remembers what that gave.
+using CompileFilter = std::function<std::vector<std::uint8_t>(const plan::SeccompPlan&)>;
+
 /// What init holds for `start`. Borrowed; -1: none.
 struct GateSockets {
     int listener = -1; ///< for GateKind::socket
@@ -36,7 +40,7 @@ class Launch {
   public:
     /// Borrows everything until it is destroyed. `proc_fd`: O_PATH of /proc.
     Launch(const plan::LaunchPlan& plan, int proc_fd, GateSockets gate,
-           DescribeState describe_state);
+           DescribeState describe_state, CompileFilter compile_filter);
     Launch(const Launch&) = delete;
     Launch& operator=(const Launch&) = delete;
     Launch(Launch&&) = delete;
@@ -65,6 +69,9 @@ class Launch {
     /// GateKind::channel: the payload has been executed, after the startContainer hooks.
     /// Throws: what kept it from that.
     void start(const TakeListener& take_listener);
+    /// GateKind::channel: the network devices of the caller stay with the container, instead of
+    /// being brought back by the destructor. commit() does it for GateKind::socket.
+    void keep_devices() noexcept;
 
   private:
     struct State;

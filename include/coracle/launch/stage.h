@@ -19,6 +19,7 @@ enum class Stage : std::uint8_t {
     console,
     identity,
     gate,
+    landlock,
     close,
     seccomp,
     execve,

@@ -3,11 +3,11 @@
 #include "coracle/base/ids.h"
 #include "coracle/base/names.h"
 #include "coracle/plan/cgroup_plan.h"
+#include "coracle/plan/rootfs_plan.h"
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 /// The whole of what will be done for one container, decided before the first clone. Plain data,
@@ -121,6 +121,7 @@ struct MountSource {
     std::string name; ///< for messages
     std::string path;
     bool recursive = false;
+    SourceLink link{};
     MountIdMap id_map{};
     bool id_map_recursive = false; ///< "ridmap"
     std::vector<IdMapping> uids;   ///< id on the filesystem, id it is shown as in the parent
@@ -128,91 +129,6 @@ struct MountSource {
 };
 
 // ---- what init does -----------------------------------------------------------------------------
-
-/// MOUNT_ATTR_* changes. Source: mount_setattr(2).
-struct AttributeChange {
-    std::uint64_t set = 0;
-    std::uint64_t clear = 0;
-    bool operator==(const AttributeChange&) const = default;
-    [[nodiscard]] bool empty() const noexcept { return set == 0 && clear == 0; }
-};
-
-/// A new instance of a filesystem.
-struct NewFilesystem {
-    std::string type;
-    std::string source;
-    std::vector<std::string> data;      ///< "key=value" or "key"
-    std::uint64_t superblock_flags = 0; ///< MS_* of mount(2): MS_RDONLY, MS_SYNCHRONOUS, ...
-    bool copy_up = false;               ///< filled with what the destination had: "tmpcopyup"
-};
-
-/// A clone of an existing mount or tree, the source resolved in the host's root.
-struct BindMount {
-    std::string source;
-    bool recursive = false;
-    /// Stays in the peer group of the host's mount, so that what the container mounts in it is
-    /// mounted on the host too.
-    bool with_host_peers = false;
-};
-
-/// A change of what an earlier mount put at the destination. The step's attributes and propagation
-/// are those of that mount; these are those of its filesystem.
-struct Remount {
-    std::vector<std::string> data;
-    std::uint64_t superblock_flags = 0; ///< MS_* to set
-    std::uint64_t superblock_clear = 0; ///< MS_* to clear
-};
-
-/// One mount of the config, in the config's order.
-struct MountStep {
-    std::string name; ///< for messages: "mounts[2]"
-    std::string destination;
-    std::variant<NewFilesystem, BindMount, Remount> what;
-    AttributeChange attributes;           ///< of this mount alone
-    AttributeChange recursive_attributes; ///< of the whole tree
-    /// MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; 0 for a remount: as it was.
-    std::uint32_t propagation = 0;
-    bool propagation_recursive = false;
-    /// Made read-only when everything else is done, since more is put into it.
-    bool read_only_last = false;
-    /// The destination must be a plain directory, reached without symbolic links (proc, sysfs).
-    bool no_symlinks = false;
-    /// Taken when the kernel answers EPERM to the new filesystem: a different result, so it is
-    /// reported as a degradation.
-    std::optional<BindMount> fallback;
-};
-
-enum class DeviceMethod : std::uint8_t { make_node, bind_from_host };
-
-struct DeviceStep {
-    DeviceMethod method{};
-    std::string path;
-    std::uint32_t mode = 0; ///< S_IFCHR, S_IFBLK or S_IFIFO and permission bits
-    std::uint32_t major = 0;
-    std::uint32_t minor = 0;
-    std::uint32_t uid = 0; ///< container ids
-    std::uint32_t gid = 0;
-    bool from_config = false; ///< else one of the default devices of the runtime-spec
-};
-
-struct SymlinkStep {
-    std::string path;
-    std::string target;
-};
-
-struct RootfsPlan {
-    std::string path; ///< absolute, on the host
-    bool readonly = false;
-    std::uint32_t propagation = 0; ///< MS_* of linux.rootfsPropagation, MS_REC included; 0: private
-    /// The root and every bind come from the parent as trees, in the plan's order.
-    bool sources_given = false;
-    bool pivot = true; ///< false: --no-pivot
-    std::vector<MountStep> mounts;
-    std::vector<DeviceStep> devices;
-    std::vector<SymlinkStep> symlinks;
-    std::vector<std::string> masked_paths;
-    std::vector<std::string> readonly_paths;
-};
 
 /// Capability sets as bit masks, bit N = capability N.
 struct CapabilityPlan {
@@ -248,6 +164,26 @@ struct IoPriorityPlan {
 struct MemoryPolicyPlan {
     std::uint32_t mode = 0;           ///< MPOL_* with its MPOL_F_*
     std::vector<std::uint64_t> nodes; ///< bit N % 64 of word N / 64: node N
+};
+
+/// What may be done with a file, or with all that is beneath a directory.
+struct LandlockPath {
+    std::string path;         ///< absolute; without a symbolic link in it
+    std::uint64_t rights = 0; ///< LANDLOCK_ACCESS_FS_*
+};
+struct LandlockPort {
+    std::uint16_t port = 0;
+    std::uint64_t rights = 0; ///< LANDLOCK_ACCESS_NET_*
+};
+
+/// What landlock(7) denies the payload unless a rule allows it: never more than the kernel knows.
+struct LandlockPlan {
+    std::uint64_t handled_fs = 0;
+    std::uint64_t handled_net = 0;
+    std::uint64_t scoped = 0;      ///< LANDLOCK_SCOPE_*
+    std::uint64_t file_rights = 0; ///< those that a file may have, unlike a directory
+    std::vector<LandlockPath> paths;
+    std::vector<LandlockPort> ports;
 };
 
 enum class GroupsMethod : std::uint8_t {
@@ -286,6 +222,9 @@ struct ProcessPlan {
     std::uint32_t preserve_fds = 0;    ///< fds 3 to 3 + N - 1 are passed on, LISTEN_FDS included
     bool has_filter = false;           ///< a seccomp filter follows as a message of its own
     std::uint32_t filter_flags = 0;    ///< SECCOMP_FILTER_FLAG_*
+    std::optional<LandlockPlan> landlock;
+    bool own_core_cookie = false; ///< no other process runs beside it on a core: PR_SCHED_CORE
+    int parent_death_signal = 0;  ///< sent to it when the creator ends; 0: none
 };
 
 struct InitPlan {
@@ -296,6 +235,9 @@ struct InitPlan {
     bool new_session_keyring = true;
     bool new_cgroup_namespace = false; ///< unshared by init, once it is in its cgroup
     bool loopback_up = false;          ///< a new network namespace
+    /// The root file system is not touched before the parent has done what may be refused: limits,
+    /// device rules, network devices, resctrl, sources that it opens in the mounts as they are.
+    bool awaits_parent = false;
     /// Init of its own pid namespace; what is reachable by the payload differs otherwise.
     bool own_pid_namespace = true;
     std::vector<std::pair<std::string, std::string>> sysctls; ///< "net/ipv4/..." and value
@@ -376,6 +318,8 @@ struct ExecPlan {
     /// them; empty: not changed.
     std::vector<std::uint64_t> initial_cpus;
     std::vector<std::uint64_t> final_cpus;
+    /// The process whose core scheduling cookie is taken, as the caller sees it; 0: none.
+    std::int32_t core_cookie_of = 0;
     ProcessPlan process;
 };
 

@@ -3,6 +3,7 @@
 #include "coracle/host/facts.h"
 #include "coracle/plan/launch_plan.h"
 #include "coracle/spec/config.h"
+#include "coracle/spec/reports.h"
 
 #include <map>
 #include <string>
@@ -12,6 +13,11 @@ namespace coracle::plan {
 
 /// Who shall make the cgroup. `automatic`: as the form of cgroupsPath asks, else whoever can.
 enum class CgroupManager { automatic, cgroupfs, systemd, disabled };
+
+enum class Explain {
+    nothing,
+    refused_calls, ///< the seccomp filter asks a listener: see make_explained
+};
 
 /// What the verb and its options add to the config.
 struct LaunchOptions {
@@ -26,6 +32,8 @@ struct LaunchOptions {
     CgroupManager cgroup_manager = CgroupManager::automatic;
     bool lenient_cgroup = false; ///< --rootless=true: what is refused there is a degradation
     bool strict = false;         ///< a degradation is an error
+    bool attended = false;       ///< the caller stays until the container has ended
+    Explain explain{};
 };
 
 /// Whether the plan needs Facts::id_ranges: an unprivileged caller wants other ids in a new user
@@ -34,6 +42,9 @@ struct LaunchOptions {
 
 /// Whether the plan needs Facts::security_modules: the config has a label. Pure.
 [[nodiscard]] bool needs_security_modules(const spec::Config& config);
+
+/// Whether the plan needs Facts::landlock: the config asks for it. Pure.
+[[nodiscard]] bool needs_landlock(const spec::Config& config);
 
 /// Every decision for one container. Pure: the same arguments give the same plan.
 /// Runs in: parent.
@@ -53,6 +64,7 @@ struct ExecOptions {
     bool join_session_keyring = true;
     std::uint32_t preserve_fds = 0;
     bool strict = false;
+    std::int32_t init = 0; ///< pid of the container's, as the caller sees it
 };
 
 /// Every decision for one more process in a container that was made from `config`, whose /process
@@ -74,5 +86,9 @@ struct ExecOptions {
 
 /// The plan as stable text for a person, one decision a line: what `--dry-run` prints.
 [[nodiscard]] std::string describe(const LaunchPlan& plan);
+
+/// The lines of that text as steps; each degradation is with the step that it belongs to, or is one
+/// of its own. None "will fail": what does so gives no plan.
+[[nodiscard]] std::vector<spec::PlanStep> make_steps(const LaunchPlan& plan);
 
 } // namespace coracle::plan

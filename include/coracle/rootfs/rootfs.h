@@ -10,9 +10,14 @@
 /// the root file system only by fds resolved below its root: its owner is an attacker.
 namespace coracle::rootfs {
 
-/// The next tree that the parent has opened, for RootfsPlan::sources_given: of the root first, then
-/// of each bind in the plan's order. Empty: to be opened here.
-using NextSource = std::function<sys::Fd()>;
+/// Where the mounts depend on what init shares with the parent.
+struct Callbacks {
+    /// The next tree that the parent has opened, for RootfsPlan::sources_given: of the root first,
+    /// then of each bind in the plan's order. Empty: to be opened here.
+    std::function<sys::Fd()> next_source;
+    /// Called before each mount that shows the cgroup namespace, which this process has then.
+    std::function<void()> enter_cgroup_namespace;
+};
 
 struct Assembled {
     sys::Fd root;                        ///< the new root, an attached mount
@@ -24,7 +29,7 @@ struct Assembled {
 /// `degraded`.
 /// Runs in: init before pivot. Throws: system, denied, unsupported; the text names the step.
 /// Source: runtime-spec config.md#mounts, config-linux.md; mount_namespaces(7).
-[[nodiscard]] Assembled assemble(const plan::RootfsPlan& plan, const NextSource& next_source,
+[[nodiscard]] Assembled assemble(const plan::RootfsPlan& plan, const Callbacks& callbacks,
                                  std::vector<plan::Degradation>& degraded);
 
 /// Puts the terminal's peer on /dev/console. Runs in: init before pivot. Throws: system, denied.
@@ -37,5 +42,11 @@ void finish(const plan::RootfsPlan& plan, const Assembled& assembled);
 /// Makes `root_fd` this mount namespace's root, by pivot_root or as the plan says, and sets the
 /// root's propagation. Runs in: init. Throws: system.
 void enter(const plan::RootfsPlan& plan, int root_fd);
+
+/// Why a new procfs was answered with EPERM: the first mount that hides a part of the one in sight,
+/// or the lack of a pid namespace. Runs in: init before pivot and the child of a
+/// trial, on the failure path only.
+/// Source: mount_too_revealing() in Linux fs/namespace.c; mount_namespaces(7).
+[[nodiscard]] std::string explain_refused_proc();
 
 } // namespace coracle::rootfs

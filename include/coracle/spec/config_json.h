@@ -22,5 +22,7 @@ inline constexpr std::size_t max_document_bytes = std::size_t{16} << 20;
 [[nodiscard]] Process parse_process_document(std::string_view text);
 /// The same for a document that is a linux.resources object, such as `update --resources` reads.
 [[nodiscard]] Resources parse_resources_document(std::string_view text);
+/// The same for a document that is a linux.seccomp object, or a configuration that has one.
+[[nodiscard]] Seccomp parse_seccomp_document(std::string_view text);
 
 } // namespace coracle::spec

@@ -91,6 +91,13 @@ struct ContainerView {
 /// `list --format json`: one compact array, newline at the end; "[]" for none.
 [[nodiscard]] std::string write_list(const std::vector<ContainerView>& views);
 
+/// Of a sandbox that is about to start: its first process as the caller's pid namespace numbers it,
+/// and its own namespaces ("net") with their inodes. One line. Source: bwrap(1), --info-fd.
+[[nodiscard]] std::string
+write_sandbox_info(std::int32_t pid, const std::map<std::string, std::uint64_t>& namespaces);
+/// Of one that has ended. One line. Source: bwrap(1), --json-status-fd.
+[[nodiscard]] std::string write_sandbox_exit(int exit_code);
+
 /// What a build can do, for `features`.
 struct BuildFeatures {
     std::string version;
@@ -110,5 +117,10 @@ struct TemplateOptions {
     std::uint32_t host_gid = 0;
 };
 [[nodiscard]] std::string write_template(const TemplateOptions& options);
+
+/// Paths of /proc and /sys that tell about the host or reach it: what is masked, and what is made
+/// read-only, unless somebody says otherwise. Source: moby oci/defaults.go.
+[[nodiscard]] std::vector<std::string> default_masked_paths();
+[[nodiscard]] std::vector<std::string> default_readonly_paths();
 
 } // namespace coracle::spec

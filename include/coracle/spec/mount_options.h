@@ -21,6 +21,9 @@ struct MountOptions {
     std::uint32_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE; 0: not named
     bool propagation_recursive = false;
     bool copy_up = false;          ///< "tmpcopyup"
+    bool copy_symlink = false;     ///< of a bind: a source that is a link is made anew
+    bool bind_symlink = false;     ///< "src-nofollow"
+    bool on_symlink = false;       ///< "dest-nofollow"
     std::string id_map;            ///< "idmap", "ridmap", or empty
     std::vector<std::string> data; ///< options for the filesystem itself, such as "mode=755"
 };

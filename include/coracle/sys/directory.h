@@ -16,8 +16,9 @@ namespace coracle::sys {
 /// Gives the lock up.
 void unlock(int fd) noexcept;
 
-/// Takes the entry `name` away, a directory with all that is in it, never following a symbolic
-/// link. What is gone already is no error. Throws: system, naming the entry; ELOOP below 64 levels.
+/// Takes the entry `name` away, a directory with all that is in it, however deep, never following a
+/// symbolic link; a directory of the caller's that its mode protects is made accessible first. What
+/// is gone already is no error. Throws: system, naming the entry.
 void remove_tree(int dir_fd, const std::string& name);
 
 } // namespace coracle::sys

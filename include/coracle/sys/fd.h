@@ -39,6 +39,15 @@ class Fd {
 /// a standard stream. Runs in: parent, first of all. Throws: system.
 void require_standard_streams();
 
+/// What is written to one end is read from the other.
+struct Pipe {
+    Fd reader;
+    Fd writer;
+};
+
+/// Both ends are close-on-exec and the caller's. Throws: system. Source: pipe2(2).
+[[nodiscard]] Pipe make_pipe();
+
 /// Raises the soft limit of open files, the hard one too if need be and possible, so that `count`
 /// more can be open. Throws: system. Source: getrlimit(2), RLIMIT_NOFILE.
 void allow_open_files(std::size_t count);

@@ -68,17 +68,22 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
 
 /// fstat(2). Throws: system.
 [[nodiscard]] struct stat stat_of(int fd, const std::string& name);
+/// Whether an O_PATH fd is of a symbolic link itself. Throws: system.
+[[nodiscard]] bool is_symlink(int fd);
 /// Whether two fds are of the same file. Throws: system.
 [[nodiscard]] bool is_same_file(int first, int second);
 /// fstatat(2) without following a symbolic link; nothing if there is no such entry.
 /// Throws: system.
 [[nodiscard]] std::optional<struct stat> find_stat(int dir_fd, const std::string& path);
 
-/// The target of a symbolic link. Throws: system.
+/// The target of a symbolic link, which is `dir_fd` itself if `path` is "". Throws: system.
 [[nodiscard]] std::string read_link(int dir_fd, const std::string& path);
 
 /// Makes a directory. Throws: system. try_: the errno.
 [[nodiscard]] int try_make_directory(int dir_fd, const std::string& path, mode_t mode) noexcept;
+/// symlinkat(2). The errno.
+[[nodiscard]] int try_make_symlink(int dir_fd, const std::string& path,
+                                   const std::string& target) noexcept;
 /// unlinkat(2); `flags` is 0 or AT_REMOVEDIR. The errno, ENOENT included.
 [[nodiscard]] int try_unlink(int dir_fd, const std::string& path, int flags) noexcept;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "coracle/base/source_link.h"
 #include "coracle/sys/fd.h"
 
 #include <cstdint>
@@ -38,9 +39,14 @@ struct FilesystemRequest {
 enum class TreeDepth { single, recursive };
 
 /// A detached clone of the mount (or tree of mounts) at `path`; `path` may be empty: `dir_fd`
-/// itself. Symbolic links are followed, so `path` must be a path of the host.
+/// itself, which may be a symbolic link. In `path` links are followed, so that it must be a path of
+/// the host.
 /// 0 and `result`, or the errno.
 [[nodiscard]] int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result);
+/// The same of the source of a bind, a path of the host. With SourceLink::copy, `result` is an
+/// O_PATH fd of the link if `path` is one, and nothing is cloned.
+[[nodiscard]] int try_open_source(const std::string& path, TreeDepth depth, SourceLink link,
+                                  Fd& result);
 /// Throws: system, naming the path.
 [[nodiscard]] Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth);
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace coracle::sys {
 
@@ -18,6 +19,11 @@ namespace coracle::sys {
 
 /// Whether this process is in that namespace. Throws: system.
 [[nodiscard]] bool is_current_namespace(int namespace_fd, NamespaceKind kind);
+
+/// The processes in a pid namespace and in those below it, ascending, as /proc at `proc_fd` numbers
+/// them; without those that this process may not look at. Throws: system.
+/// Source: ioctl_ns(2), NS_GET_PARENT; ptrace(2), PTRACE_MODE_READ.
+[[nodiscard]] std::vector<int> find_processes_in(int proc_fd, int pid_namespace_fd);
 
 /// Joins. A pid namespace is for children only. Throws: system, naming the kind. Source: setns(2).
 void join_namespace(int namespace_fd, NamespaceKind kind);

@@ -3,6 +3,7 @@
 #include "coracle/sys/fd.h"
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -63,8 +64,8 @@ struct Clone {
 /// The status that a shell would give: N, or 128 + the signal.
 [[nodiscard]] int exit_code_of(int status) noexcept;
 
-/// SIGKILL when the parent dies. Must be called again after each change of ids.
-void set_parent_death_signal();
+/// SIGKILL, or `signal`, when the parent dies. Must be called again after each change of ids.
+void set_parent_death_signal(int signal = SIGKILL);
 void clear_parent_death_signal();
 /// The name that ps shows, 15 bytes at most.
 void set_process_name(const char* name) noexcept;

@@ -34,7 +34,8 @@ struct ProcessStat {
 /// Source: proc_pid_status(5), NSpid.
 [[nodiscard]] pid_t find_namespace_pid(int proc_fd, pid_t pid);
 
-/// Whether the process handles, ignores or blocks the signal; true if that cannot be told.
+/// Whether the process handles or ignores the signal, or blocks it for 50 milliseconds, in which
+/// this waits, not counting up to ten seconds of a vfork(2); true if that cannot be told.
 /// Source: proc_pid_status(5), SigCgt, SigIgn, SigBlk.
 [[nodiscard]] bool is_signal_provided_for(int proc_fd, pid_t pid, int signal);
 
@@ -47,8 +48,9 @@ struct ProcessStat {
 /// The same from the text of /proc/self/timens_offsets; 0 if it is not one.
 [[nodiscard]] std::int64_t parse_boot_time_offset(const std::string& text, std::int64_t tick_rate);
 
-/// /proc/sys/kernel/random/boot_id, without the newline. Throws: system.
-[[nodiscard]] std::string read_boot_id(int proc_fd);
+/// /proc/sys/kernel/random/boot_id, without the newline; read once in this process's life, since it
+/// is the same for the machine's. Throws: system.
+[[nodiscard]] const std::string& read_boot_id(int proc_fd);
 
 /// The cgroup v2 path of a process, as this process's cgroup namespace shows it; "/" if it has
 /// none. `process` is a pid, or "self". Throws: system. Source: cgroups(7), /proc/PID/cgroup.

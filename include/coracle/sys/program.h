@@ -45,4 +45,8 @@ struct ProgramResult {
 /// The first executable regular file of that name in `search_path`; empty if there is none.
 [[nodiscard]] std::string find_program(const std::string& name, const std::string& search_path);
 
+/// The build id of this program in hexadecimal digits, which no other build of it has; empty if it
+/// was linked without one. Source: dl_iterate_phdr(3), elf(5), ld(1) --build-id.
+[[nodiscard]] std::string own_build_id();
+
 } // namespace coracle::sys

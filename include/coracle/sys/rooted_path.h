@@ -34,6 +34,9 @@ enum class NodeKind { directory, file };
 /// Throws: system; denied if `path` climbs with ".." through something that does not exist.
 [[nodiscard]] Fd make_in_root(int root_fd, const std::string& path, NodeKind kind);
 
+/// The same, but a last component that is a symbolic link is what the fd is of.
+[[nodiscard]] Fd make_unfollowed_in_root(int root_fd, const std::string& path, NodeKind kind);
+
 /// The directory that holds the last component of `path` (made if missing), O_PATH, and that
 /// component. For what must not follow a last symbolic link. Throws: as make_in_root.
 struct Parent {

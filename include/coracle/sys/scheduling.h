@@ -31,4 +31,15 @@ struct SchedulerAttributes {
 /// words. Source: sched_setaffinity(2).
 [[nodiscard]] int try_set_affinity(pid_t pid, const std::vector<std::uint64_t>& cpus) noexcept;
 
+/// No process without the caller's cookie runs beside it on a core from here on: a new cookie,
+/// which its children share, or that of process `pid`. ENODEV: the cores have one thread each;
+/// EINVAL: the kernel is built without. Source: PR_SCHED_CORE(2const), Linux 5.14.
+[[nodiscard]] int try_make_core_cookie() noexcept;
+[[nodiscard]] int try_share_core_cookie(pid_t pid) noexcept;
+
+/// The core-scheduling cookie of process `pid`; 0: it has none. The errno, or 0: ENODEV where no
+/// core has siblings, EINVAL where the kernel was built without it, EPERM.
+/// Source: Linux Documentation/admin-guide/hw-vuln/core-scheduling.rst, PR_SCHED_CORE_GET; 5.14.
+[[nodiscard]] int try_get_core_cookie(pid_t pid, std::uint64_t& cookie) noexcept;
+
 } // namespace coracle::sys

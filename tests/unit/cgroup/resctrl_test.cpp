@@ -118,7 +118,7 @@ TEST_CASE("resctrl: a closID without schema must be there", "[resctrl]") {
     FakeResctrl fake;
     CHECK(error_of(fake.group("silver")) ==
           "/linux/intelRdt/closID: " + fake.path +
-              "/silver: No such file or directory (a closID without a schema names a group that is "
+              "/silver: no such file or directory (a closID without a schema names a group that is "
               "there already)");
     CHECK_FALSE(std::filesystem::exists(fake.path + "/silver"));
 }
@@ -128,7 +128,7 @@ TEST_CASE("resctrl: a group of the container's own must be new, and goes if it c
     FakeResctrl fake;
     plan::ResctrlPlan plan = fake.group("gold");
     plan.owned = true;
-    CHECK(error_of(plan).find("File exists (another container or the host uses it)") !=
+    CHECK(error_of(plan).find("file exists (another container or the host uses it)") !=
           std::string::npos);
     CHECK(std::filesystem::exists(fake.path + "/gold"));
     plan.group = "c1";

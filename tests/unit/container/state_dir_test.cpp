@@ -118,7 +118,7 @@ TEST_CASE("state root: a link, a file or a foreign directory is refused", "[cont
         holds(error.text(), "a symbolic link or a file is refused there");
     }
     CHECK_FALSE(temp.has("none"));
-    holds(refusal_of(temp.path("file/x")).text(), "Not a directory");
+    holds(refusal_of(temp.path("file/x")).text(), "not a directory");
     for (const char* path : {"", "relative", "/", "//", "/.", "/a/.."}) {
         INFO(path);
         const Error error = refusal_of(path);

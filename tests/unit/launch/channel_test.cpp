@@ -153,7 +153,7 @@ TEST_CASE("channel: a child whose parent is gone ends without a word", "[channel
     ChildEnd end(std::move(right));
     const Error error = error_of([&] { end.send_accepted(); });
     CHECK(error.errnum() == EPIPE);
-    CHECK(error.text() == "send Accepted: Broken pipe");
+    CHECK(error.text() == "send Accepted: broken pipe");
     end.send_failed(Stage::begin, error); // never throws
 }
 

@@ -66,9 +66,9 @@ TEST_CASE("gate: init's failure is the start's", "[launch]") {
         client.send_failed(Stage::execve, Error(ErrorKind::system, "x", ENOENT));
     });
     const Error error = error_of([&] { init.open(); });
-    CHECK(error.kind() == ErrorKind::system);
+    CHECK(error.kind() == ErrorKind::not_executable);
     CHECK(error.errnum() == ENOENT);
-    holds(error.text(), "init: execve: exec \"x\": No such file or directory (the file is there, "
+    holds(error.text(), "init: execve: exec \"x\": no such file or directory (the file is there, "
                         "so its interpreter");
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("gate: what init saw of the program comes with its failure", "[launch]
         client.send_diagnosis("it is a teapot");
     });
     CHECK(error_of([&] { init.open(); }).text() ==
-          "init: execve: exec \"x\": Exec format error (it is a teapot)");
+          "init: execve: exec \"x\": exec format error (it is a teapot)");
 }
 
 TEST_CASE("gate: an init that dies after Accepted has not started anything", "[launch]") {
@@ -203,12 +203,12 @@ TEST_CASE("outcome: what failed says its role, stage and a hint", "[launch]") {
     CHECK(text_of({Stage::mounts, ErrorKind::denied, 0, "why"}) == "init: mounts: why");
     // From the bare zone come the program and the errno alone.
     CHECK(text_of({Stage::execve, ErrorKind::system, EPERM, "/a\nb"}) ==
-          "init: execve: exec \"/a\\nb\": Operation not permitted");
+          "init: execve: exec \"/a\\nb\": operation not permitted");
     holds(text_of({Stage::execve, ErrorKind::system, ENOENT, ""}), "interpreter or ELF loader");
     holds(text_of({Stage::execve, ErrorKind::system, ENOEXEC, ""}), "a script without #!");
     holds(text_of({Stage::execve, ErrorKind::system, EACCES, ""}), "noexec");
     holds(text_of({Stage::seccomp, ErrorKind::system, EACCES, ""}),
-          "init: seccomp: load the filter: Permission denied");
+          "init: seccomp: load the filter: permission denied");
     holds(text_of({Stage::seccomp, ErrorKind::system, EACCES, ""}), "needs CAP_SYS_ADMIN");
     const Error error = error_of([&] {
         throw_failed({Stage::pivot, ErrorKind::denied, 7, "x"}, "intermediate", "init", channel);

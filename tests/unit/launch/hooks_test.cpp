@@ -38,7 +38,7 @@ TEST_CASE("hooks: how one failed is told with its name and last words", "[launch
     plan::Hook missing = shell("");
     missing.path = "/nonexistent/hook";
     CHECK(failure_of(missing) ==
-          "/hooks/prestart/0 /nonexistent/hook: execute the hook: No such file or directory");
+          "/hooks/prestart/0 /nonexistent/hook: execute the hook: no such file or directory");
 }
 
 TEST_CASE("hooks: a timeout ends it", "[launch]") {

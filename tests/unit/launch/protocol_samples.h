@@ -24,11 +24,11 @@ inline plan::RootfsPlan sample_rootfs() {
     fresh.recursive_attributes = {3, 4};
     fresh.propagation = MS_PRIVATE;
     fresh.no_symlinks = true;
-    fresh.fallback = plan::BindMount{"/sys", true, false};
+    fresh.fallback = plan::BindMount{"/sys", true, SourceLink::follow, false};
     plan::MountStep bind;
     bind.name = "mounts[1]";
     bind.destination = "/data";
-    bind.what = plan::BindMount{"/host/data", true, true};
+    bind.what = plan::BindMount{"/host/data", true, SourceLink::copy, true};
     bind.propagation = MS_SHARED;
     bind.propagation_recursive = true;
     plan::MountStep change;
@@ -36,6 +36,7 @@ inline plan::RootfsPlan sample_rootfs() {
     change.destination = "/data";
     change.what = plan::Remount{{"size=1k"}, MS_SYNCHRONOUS, MS_LAZYTIME};
     change.read_only_last = true;
+    change.on_symlink = true;
     rootfs.mounts = {fresh, bind, change};
     rootfs.devices = {{plan::DeviceMethod::bind_from_host, "/dev/null", 020666, 1, 3, 4, 5, true},
                       {plan::DeviceMethod::make_node, "/dev/p", 010600, 0, 0, 0, 0, false}};
@@ -74,6 +75,9 @@ inline plan::ProcessPlan sample_process() {
     process.preserve_fds = 2;
     process.has_filter = true;
     process.filter_flags = 6;
+    process.landlock = plan::LandlockPlan{0x3fff, 3, 2, 7, {{"/tmp", 0xffff}}, {{443, 2}}};
+    process.own_core_cookie = true;
+    process.parent_death_signal = 9;
     return process;
 }
 
@@ -98,28 +102,28 @@ inline plan::InitPlan sample_plan() {
 
 inline std::vector<launch::Message> sample_messages() {
     using namespace launch;
-    return {
-        NeedIdMap{},
-        IdMapDone{},
-        CopyReady{},
-        InitStarted{-7},
-        InitPlanMessage{sample_plan()},
-        CgroupReady{},
-        Filter{{1, 2, 3, 255}},
-        Console{},
-        ReadyMessage{{{"mounts[2]", "bound"}, {"", ""}}},
-        Committed{},
-        Start{},
-        Accepted{},
-        Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
-        MountSources{},
+    return {NeedIdMap{},
+            IdMapDone{},
+            CopyReady{},
+            InitStarted{-7},
+            InitPlanMessage{sample_plan()},
+            CgroupReady{},
+            Filter{{1, 2, 3, 255}},
+            Console{},
+            ReadyMessage{{{"mounts[2]", "bound"}, {"", ""}}},
+            Committed{},
+            Start{},
+            Accepted{},
+            Failed{Stage::mounts, ErrorKind::denied, EACCES, "mount /x"},
+            MountSources{},
 
-        Diagnosis{"its interpreter"},
-        ExecPlanMessage{{"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, sample_process()}},
-        HookStates{"{}", "[]", true, false},
-        AtHooks{},
-        HooksDone{},
-        Listener{}};
+            Diagnosis{"its interpreter"},
+            ExecPlanMessage{
+                {"c1", false, true, {0x20000, 0x10000000}, {1}, {2, 3}, 77, sample_process()}},
+            HookStates{"{}", "[]", true, false},
+            AtHooks{},
+            HooksDone{},
+            Listener{}};
 }
 
 } // namespace coracle::test

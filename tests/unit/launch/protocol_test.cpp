@@ -99,6 +99,19 @@ TEST_CASE("protocol: the fields themselves come back", "[protocol]") {
     CHECK(process.oom_score_adj == -500);
     CHECK(process.ignored_signals == 0x1000);
     CHECK(process.preserve_fds == 2);
+    CHECK(process.own_core_cookie);
+    CHECK(process.parent_death_signal == 9);
+    REQUIRE(process.landlock);
+    CHECK(process.landlock->handled_fs == 0x3fff);
+    CHECK(process.landlock->handled_net == 3);
+    CHECK(process.landlock->scoped == 2);
+    CHECK(process.landlock->file_rights == 7);
+    REQUIRE(process.landlock->paths.size() == 1);
+    CHECK(process.landlock->paths[0].path == "/tmp");
+    CHECK(process.landlock->paths[0].rights == 0xffff);
+    REQUIRE(process.landlock->ports.size() == 1);
+    CHECK(process.landlock->ports[0].port == 443);
+    CHECK(process.landlock->ports[0].rights == 2);
 }
 
 TEST_CASE("protocol: the fields of the root come back", "[protocol]") {
@@ -132,10 +145,13 @@ TEST_CASE("protocol: the fields of the root come back", "[protocol]") {
     CHECK(std::get<plan::BindMount>(bind.what).source == "/host/data");
     CHECK(std::get<plan::BindMount>(bind.what).recursive);
     CHECK(std::get<plan::BindMount>(bind.what).with_host_peers);
+    CHECK(std::get<plan::BindMount>(bind.what).link == SourceLink::copy);
+    CHECK_FALSE(bind.on_symlink);
     CHECK(bind.propagation == MS_SHARED);
     CHECK(bind.propagation_recursive);
     CHECK_FALSE(bind.fallback);
     const plan::MountStep& change = rootfs.mounts[2];
+    CHECK(change.on_symlink);
     CHECK(std::get<plan::Remount>(change.what).data == std::vector<std::string>{"size=1k"});
     CHECK(std::get<plan::Remount>(change.what).superblock_flags == MS_SYNCHRONOUS);
     CHECK(std::get<plan::Remount>(change.what).superblock_clear == MS_LAZYTIME);

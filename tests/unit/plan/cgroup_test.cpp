@@ -78,6 +78,15 @@ TEST_CASE("cgroup: shares become a weight by the quadratic curve", "[plan]") {
         INFO(row.shares);
         CHECK(plan::cpu_weight_of_shares(row.shares) == row.weight);
     }
+    const auto wanted = [](std::uint64_t shares) {
+        const double l = std::log2(static_cast<double>(shares));
+        return std::ceil(std::pow(10, l * (l + 125) / 612 - 7.0 / 34) - 1e-9);
+    };
+    std::uint64_t same = 3;
+    while (same < 262144 && static_cast<double>(plan::cpu_weight_of_shares(same)) == wanted(same)) {
+        ++same;
+    }
+    CHECK(same == 262144);
 }
 
 TEST_CASE("cgroup: a quota is rounded up to 10 ms a second for systemd", "[plan]") {
@@ -270,6 +279,21 @@ TEST_CASE("cgroup: who makes it", "[plan]") {
           std::string::npos);
 }
 
+TEST_CASE("cgroup: before version 1.3 a limit of 0 processes is none", "[plan]") {
+    Case c = case_with(with_cgroupfs(rootless_subid()));
+    c.linux_().resources.emplace().pids_limit = 0;
+    for (const char* version : {"1.0.2-dev", "1.1.0", "1.2.1"}) {
+        c.config.oci_version = version;
+        CHECK(c.plan().cgroup.writes.at(0).value == "max");
+    }
+    CHECK(c.plan().cgroup.writes.at(0).missing == plan::CgroupWrite::Missing::ignored);
+    c.options.cgroup_manager = CgroupManager::disabled;
+    CHECK(c.plan().cgroup.method == CgroupMethod::none);
+    c.options.cgroup_manager = CgroupManager::cgroupfs;
+    c.config.oci_version = "1.3.0";
+    CHECK(c.plan().cgroup.writes.at(0).value == "0");
+}
+
 TEST_CASE("cgroup: without a bus the caller's own cgroup is divided", "[plan]") {
     Case c = case_with(with_cgroupfs(rootless_subid()));
     CHECK(c.plan().cgroup.path == "/lxc/c1");
@@ -357,7 +381,7 @@ TEST_CASE("cgroup: device rules, the last of which decides", "[plan]") {
     const auto rules = [](const std::string& json) {
         return plan::make_device_rules(resources_of("{\"devices\":" + json + "}").devices);
     };
-    constexpr std::size_t defaults = 11;
+    constexpr std::size_t defaults = 12;
     CHECK(rules("[]").size() == defaults);
     CHECK(rules(R"([{"allow":true,"access":"rwm"}])").size() == 1); // all: no program
     CHECK(rules(R"([{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":10,"minor":229,

@@ -63,6 +63,24 @@ TEST_CASE("plan mounts: a bind is one by its option or its type", "[plan]") {
     CHECK_FALSE(step_of(small_case(), mount_of("/p", "proc", "/proc", {"bind"})).no_symlinks);
 }
 
+TEST_CASE("plan mounts: a source that is a symbolic link is followed unless told", "[plan]") {
+    const auto link_of = [](const std::vector<std::string>& words) {
+        return bind_of(step_of(small_case(), mount_of("/a", "bind", "/s", words))).link;
+    };
+    CHECK(link_of({}) == SourceLink::follow);
+    CHECK(link_of({"src-nofollow"}) == SourceLink::bind);
+    CHECK(link_of({"copy-symlink"}) == SourceLink::copy);
+    CHECK(link_of({"copy-symlink", "src-nofollow"}) == SourceLink::copy);
+    CHECK_FALSE(step_of(small_case(), mount_of("/a", "bind", "/s")).on_symlink);
+    for (const char* type : {"bind", "tmpfs"}) {
+        CHECK(step_of(small_case(), mount_of("/a", type, "/s", {"dest-nofollow"})).on_symlink);
+    }
+    for (const char* word : {"src-nofollow", "copy-symlink"}) {
+        CHECK_THROWS_WITH(step_of(small_case(), mount_of("/a", "tmpfs", "t", {word})),
+                          std::string("/mounts/0/options: ") + word + " is for a bind mount");
+    }
+}
+
 TEST_CASE("plan mounts: attributes of the mount and of its tree stay apart", "[plan]") {
     const MountStep step =
         step_of(small_case(), mount_of("/a", "bind", "/s",

@@ -98,6 +98,8 @@ TEST_CASE("plan groups: exactly those of the config where setgroups is allowed",
     CHECK(c.plan().init.process.groups.empty());
     c.process().user.additional_gids = {5, 6};
     CHECK(c.plan().init.process.groups == std::vector<std::uint32_t>{5, 6});
+    c.process().user.additional_gids = {6, 5, 6}; // each once, as the kernel keeps what it is given
+    CHECK(c.plan().init.process.groups == std::vector<std::uint32_t>{6, 5});
     c.config.annotations["run.oci.keep_original_groups"] = "1";
     CHECK(c.plan().init.process.groups_method == plan::GroupsMethod::keep);
     c.config.annotations["run.oci.keep_original_groups"] = "true"; // only "1" is yes

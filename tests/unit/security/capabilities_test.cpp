@@ -114,7 +114,7 @@ TEST_CASE("capabilities: without CAP_SETPCAP the bounding set names the cause", 
     });
     if (text) {
         CHECK(*text == "error: drop CAP_CHOWN from the bounding set (this needs CAP_SETPCAP): "
-                       "Operation not permitted");
+                       "operation not permitted");
     }
 }
 
@@ -183,7 +183,7 @@ TEST_CASE("capabilities: an ambient one that is not inheritable is refused by na
     });
     if (text) {
         CHECK(*text == "error: raise CAP_CHOWN in the ambient set (it must be permitted and "
-                       "inheritable as well): Operation not permitted");
+                       "inheritable as well): operation not permitted");
     }
 }
 

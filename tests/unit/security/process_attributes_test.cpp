@@ -116,7 +116,7 @@ TEST_CASE("attributes: a lower nice value without privilege names member and cur
             process.scheduler = plan::SchedulerPlan{0, 0, -20, 0, 0, 0, 0};
             apply_process_attributes(process);
         },
-        "/process/scheduler: set the scheduler: Operation not permitted (a lower nice value or a");
+        "/process/scheduler: set the scheduler: operation not permitted (a lower nice value or a");
 }
 
 TEST_CASE("attributes: the real-time I/O class without privilege names member and cure",
@@ -127,7 +127,7 @@ TEST_CASE("attributes: the real-time I/O class without privilege names member an
             process.io_priority = plan::IoPriorityPlan{1, 0};
             apply_process_attributes(process);
         },
-        "/process/ioPriority: set the I/O priority: Operation not permitted (the real-time class");
+        "/process/ioPriority: set the I/O priority: operation not permitted (the real-time class");
 }
 
 TEST_CASE("attributes: a policy that the kernel does not have is said", "[security]") {

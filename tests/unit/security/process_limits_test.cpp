@@ -40,7 +40,7 @@ TEST_CASE("rlimits: raising the hard limit without privilege names limit, values
         WARN("skipped: no user namespaces here");
         return;
     }
-    CHECK(*text == "error: set RLIMIT_NOFILE to soft 100, hard 300: Operation not permitted; the "
+    CHECK(*text == "error: set RLIMIT_NOFILE to soft 100, hard 300: operation not permitted; the "
                    "hard limit here is 200 and raising it needs CAP_SYS_RESOURCE in the initial "
                    "user namespace; nobody may go above fs.nr_open");
 }
@@ -55,7 +55,7 @@ TEST_CASE("rlimits: no limit is written as unlimited", "[security]") {
         WARN("skipped: no user namespaces here");
         return;
     }
-    CHECK(*text == "error: set RLIMIT_CORE to soft unlimited, hard unlimited: Operation not "
+    CHECK(*text == "error: set RLIMIT_CORE to soft unlimited, hard unlimited: operation not "
                    "permitted; the hard limit here is 4096 and raising it needs CAP_SYS_RESOURCE "
                    "in the initial user namespace");
 }
@@ -65,7 +65,7 @@ TEST_CASE("rlimits: a soft limit above the hard one is explained", "[security]")
         apply_rlimits({{RLIMIT_NOFILE, 200, 100}});
         return "set";
     });
-    CHECK(text == "error: set RLIMIT_NOFILE to soft 200, hard 100: Invalid argument; the soft "
+    CHECK(text == "error: set RLIMIT_NOFILE to soft 200, hard 100: invalid argument; the soft "
                   "limit must not be above the hard one");
 }
 

@@ -100,7 +100,12 @@ TEST_CASE("features: what readers look for", "[documents]") {
              R"("io.github.seccomp.libseccomp.version": "2.5.4")",
              "\"potentiallyUnsafeConfigAnnotations\": [\n    \"run.oci.keep_original_groups\",\n"
              "    \"run.oci.hooks.stdout\",\n    \"run.oci.hooks.stderr\",\n"
-             "    \"run.oci.pidfd_receiver\",\n    \"run.oci.seccomp.receiver\"\n  ]",
+             "    \"run.oci.pidfd_receiver\",\n    \"run.oci.seccomp.receiver\",\n"
+             "    \"run.oci.seccomp_fail_unknown_syscall\",\n"
+             "    \"run.oci.systemd.subgroup\",\n    \"run.oci.delegate-cgroup\",\n"
+             "    \"org.systemd.property.\",\n    \"org.coracle.landlock\",\n"
+             "    \"org.coracle.nested-user-namespaces\",\n    \"org.coracle.core-scheduling\",\n"
+             "    \"org.coracle.parent-death-signal\"\n  ]",
          }) {
         CHECK(holds(text, part));
     }

@@ -52,6 +52,16 @@ TEST_CASE("mount options: attributes of one mount and of the tree", "[mount_opti
     }
 }
 
+TEST_CASE("mount options: symbolic links at either end", "[mount_options]") {
+    const MountOptions copied = parse_mount_options({"bind", "copy-symlink"});
+    CHECK((copied.copy_symlink && !copied.bind_symlink && !copied.on_symlink));
+    const MountOptions source = parse_mount_options({"bind,src-nofollow"});
+    CHECK((!source.copy_symlink && source.bind_symlink && !source.on_symlink));
+    const MountOptions destination = parse_mount_options({"bind", "dest-nofollow"});
+    CHECK((!destination.copy_symlink && !destination.bind_symlink && destination.on_symlink));
+    CHECK(destination.data.empty());
+}
+
 TEST_CASE("mount options: the last word wins between the tree and its top", "[mount_options]") {
     MountOptions options = parse_mount_options({"rbind", "rw", "noexec", "rro", "rexec"});
     CHECK(options.recursive_set == MOUNT_ATTR_RDONLY);
@@ -155,7 +165,7 @@ TEST_CASE("mount options: the list for features is sorted and known", "[mount_op
     const std::vector<std::string_view> words = spec::known_mount_options();
     CHECK(std::is_sorted(words.begin(), words.end()));
     CHECK(std::adjacent_find(words.begin(), words.end()) == words.end());
-    CHECK(words.size() == 62);
+    CHECK(words.size() == 65);
     for (const std::string_view word : words) {
         CAPTURE(word);
         CHECK(parse_mount_options({std::string(word)}).data.empty());

@@ -260,7 +260,7 @@ TEST_CASE("validate: seccomp", "[validate]") {
     check_rows({
         {"",
          [](Linux& l) {
-             add_rule(l, {{"read"}, "SCMP_ACT_TRACE", 4095, {{5, 0, 0, "SCMP_CMP_MASKED_EQ"}}});
+             add_rule(l, {{"read"}, "SCMP_ACT_TRACE", 4094, {{5, 0, 0, "SCMP_CMP_MASKED_EQ"}}});
              l.seccomp->architectures = {"SCMP_ARCH_X86_64", "SCMP_ARCH_RISCV64"};
              l.seccomp->flags = {"SECCOMP_FILTER_FLAG_LOG"};
              l.seccomp->default_errno_ret = 38;
@@ -298,9 +298,9 @@ TEST_CASE("validate: seccomp", "[validate]") {
          [](Linux& l) {
              add_rule(l, {{"read"}, "SCMP_ACT_KILL", 1, {}});
          }},
-        {"seccomp/syscalls/0/errnoRet: must be from 0 to 4095",
+        {"seccomp/syscalls/0/errnoRet: must be from 0 to 4094",
          [](Linux& l) {
-             add_rule(l, {{"read"}, "SCMP_ACT_ERRNO", 4096, {}});
+             add_rule(l, {{"read"}, "SCMP_ACT_ERRNO", 4095, {}});
          }},
         {"seccomp/syscalls/0/args/0/index: must be from 0 to 5",
          [](Linux& l) {

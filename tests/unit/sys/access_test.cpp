@@ -43,6 +43,18 @@ TEST_CASE("access: the first component without x is named with owner, mode and c
     CHECK(explain_as_nobody(temp.fd(), EACCES, "a/b", X_OK).empty());
 }
 
+TEST_CASE("access: a directory of others is not to be made writable for everybody", "[sys]") {
+    if (::geteuid() != 0) {
+        return; // only then is nobody another
+    }
+    TempDir temp;
+    REQUIRE(::fchmod(temp.fd(), 0755) == 0);
+    REQUIRE(::mkdirat(temp.fd(), "a", 0755) == 0);
+    const std::string text = explain_as_nobody(temp.fd(), EACCES, "a", W_OK);
+    holds(text, "has no w for others: make it yours (chown, or an ACL), or use another place");
+    CHECK(text.find("chmod") == std::string::npos);
+}
+
 TEST_CASE("access: what is missing, no directory, or a circle is named", "[sys]") {
     TempDir temp;
     const auto explain = [&](int errnum, const char* path) {

@@ -18,7 +18,7 @@ TEST_CASE("open: close-on-exec whatever is asked, and the path in the error", "[
     const Error error = error_of([&] { (void)sys::open_at(temp.fd(), "no\nne", O_RDONLY); });
     CHECK(error.kind() == ErrorKind::system);
     CHECK(error.errnum() == ENOENT);
-    CHECK(error.text() == "open no\\nne: No such file or directory");
+    CHECK(error.text() == "open no\\nne: no such file or directory");
     Fd result(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const int held = result.get();
     CHECK(sys::try_open_at(temp.fd(), "none", O_RDONLY, 0, result) == ENOENT);
@@ -85,7 +85,7 @@ TEST_CASE("write_all: all of it, through a pipe that takes a part at a time", "[
     const Fd full = sys::open_at(AT_FDCWD, "/dev/full", O_WRONLY);
     const Error error = error_of([&] { sys::write_all(full.get(), "x", "the disk"); });
     CHECK(error.errnum() == ENOSPC);
-    CHECK(error.text() == "write the disk: No space left on device");
+    CHECK(error.text() == "write the disk: no space left on device");
 }
 
 TEST_CASE("write_file: one write of an existing file", "[sys]") {
@@ -97,7 +97,7 @@ TEST_CASE("write_file: one write of an existing file", "[sys]") {
     CHECK(temp.read("f") == "Xbc"); // a file of /proc: nothing is cut
     CHECK(sys::try_write_file(AT_FDCWD, "/dev/full", "x") == ENOSPC);
     CHECK(error_of([&] { sys::write_file(temp.fd(), "no", "x"); }).text() ==
-          "write no: No such file or directory");
+          "write no: no such file or directory");
 }
 
 TEST_CASE("replace_file: the old or the new content, and no temporary stays", "[sys]") {
@@ -150,7 +150,7 @@ TEST_CASE("stat and links: of the entry itself", "[sys]") {
     CHECK(error_of([&] { (void)sys::read_link(temp.fd(), "none"); }).errnum() == ENOENT);
     temp.file("file");
     CHECK(error_of([&] { (void)sys::find_stat(temp.fd(), "file/x"); }).errnum() == ENOTDIR);
-    CHECK(error_of([] { (void)sys::stat_of(-1, "it"); }).text() == "stat it: Bad file descriptor");
+    CHECK(error_of([] { (void)sys::stat_of(-1, "it"); }).text() == "stat it: bad file descriptor");
     CHECK(sys::try_make_directory(temp.fd(), "file", 0700) == EEXIST);
     CHECK(sys::try_make_directory(temp.fd(), "d", 0700) == 0);
     CHECK(sys::try_unlink(temp.fd(), "d", 0) == EISDIR);

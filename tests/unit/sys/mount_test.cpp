@@ -230,7 +230,7 @@ TEST_CASE("namespaces: opened with their kind checked, owned by whom", "[sys]") 
                     error_of([&] { sys::join_namespace(outer.get(), NamespaceKind::uts); });
                 return text + " " + outside.text();
             }),
-        "theirs ours unit join the uts namespace: Operation not permitted");
+        "theirs ours unit join the uts namespace: operation not permitted");
 }
 
 TEST_CASE("namespaces: a loopback that is up, a limit that is met", "[sys]") {
@@ -241,5 +241,5 @@ TEST_CASE("namespaces: a loopback that is up, a limit that is met", "[sys]") {
                              sys::unshare_namespaces(CLONE_NEWUTS);
                              return "made";
                          }),
-                         "error: make new namespaces (uts): No space left on device");
+                         "error: make new namespaces (uts): no space left on device");
 }

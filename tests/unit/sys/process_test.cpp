@@ -113,6 +113,31 @@ TEST_CASE("procfs: whether a process handles, ignores or blocks a signal", "[sys
           }) == "nyyyy");
 }
 
+TEST_CASE("procfs: what vfork blocks is not provided for", "[sys]") {
+    CHECK(run_forked([]() -> std::string {
+              const Fd proc = sys::open_proc();
+              const pid_t slow = sys::clone_process();
+              if (slow == 0) {
+                  sigset_t all;
+                  sigset_t none;
+                  ::sigfillset(&all);
+                  ::sigemptyset(&none);
+                  (void)::sigprocmask(SIG_SETMASK, &all, nullptr);
+                  if (::vfork() == 0) { // NOLINT(clang-analyzer-security.insecureAPI.vfork)
+                      ::usleep(300000);
+                      ::_exit(0);
+                  }
+                  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+                  ::pause();
+              }
+              ::usleep(50000);
+              const bool provided = sys::is_signal_provided_for(proc.get(), slow, SIGHUP);
+              (void)::kill(slow, SIGKILL);
+              (void)::waitpid(slow, nullptr, 0);
+              return provided ? "y" : "n";
+          }) == "n");
+}
+
 TEST_CASE("clone: a child, and a sibling that the parent waits for", "[sys]") {
     const pid_t child = sys::clone_process();
     if (child == 0) {
@@ -232,7 +257,7 @@ TEST_CASE("ids: changed thrice, or the cause", "[sys]") {
                                                    sys::set_uid(7);
                                                    return "unmapped id set";
                                                }),
-                         "error: set uid 7 (not mapped in the user namespace): Invalid argument");
+                         "error: set uid 7 (not mapped in the user namespace): invalid argument");
 }
 
 TEST_CASE("execute: the file behind the fd, with no environment", "[sys]") {
@@ -244,5 +269,5 @@ TEST_CASE("execute: the file behind the fd, with no environment", "[sys]") {
           }) == "a b \n");
     const Fd text = sys::open_at(AT_FDCWD, "/etc/passwd", O_PATH);
     CHECK(error_of([&] { sys::execute_fd(text.get(), {"p"}); }).text() ==
-          "execute p: Permission denied");
+          "execute p: permission denied");
 }

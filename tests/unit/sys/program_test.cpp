@@ -67,7 +67,7 @@ TEST_CASE("program: endless output is cut", "[sys]") {
 TEST_CASE("program: one that is not there", "[sys]") {
     const sys::ProgramResult result = sys::run_program("/nonexistent/program", {}, 10s);
     CHECK(WEXITSTATUS(result.status) == 127);
-    CHECK(result.output == "No such file or directory");
+    CHECK(result.output == "no such file or directory");
 }
 
 TEST_CASE("program: found in absolute directories of the search path only", "[sys]") {

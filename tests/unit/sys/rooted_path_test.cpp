@@ -204,7 +204,7 @@ TEST_CASE("rooted path: the error names the path", "[sys]") {
     const HostileTree tree;
     const Error error = error_of([&] { (void)sys::open_in_root(tree.root(), "/no\tne", O_PATH); });
     CHECK(error.errnum() == ENOENT);
-    CHECK(error.text() == "open /no\\tne in the root file system: No such file or directory");
+    CHECK(error.text() == "open /no\\tne in the root file system: no such file or directory");
 }
 
 TEST_CASE("make in root: what exists is opened, what does not is made", "[sys]") {

@@ -1,0 +1,150 @@
+#include "coracle/sandbox/network.h"
+
+#include "coracle/base/error.h"
+#include "coracle/base/text.h"
+#include "coracle/host/detect.h"
+#include "coracle/sys/fd.h"
+#include "coracle/sys/file.h"
+#include "coracle/sys/program.h"
+#include "settings_private.h"
+
+#include <arpa/inet.h>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <optional>
+#include <string_view>
+
+namespace coracle::sandbox {
+
+namespace {
+
+std::uint16_t parse_port(const std::string& whole, std::string_view text) {
+    std::optional<std::uint64_t> port = parse_unsigned(text, UINT16_MAX);
+    if (!port || *port == 0) {
+        refuse(whole, "must be [ADDRESS:]PORT[:PORT][/udp|/tcp], ports from 1 to 65535, an address "
+                      "of IPv6 in brackets");
+    }
+    return static_cast<std::uint16_t>(*port);
+}
+
+bool is_address(int family, const std::string& text) {
+    std::array<unsigned char, sizeof(struct in6_addr)> bytes{};
+    return ::inet_pton(family, text.c_str(), bytes.data()) == 1;
+}
+
+/// Takes the address and its colon from the front of `text`.
+std::string take_address(const std::string& whole, std::string_view& text) {
+    bool bracketed = text.starts_with('[');
+    std::size_t first = text.find(':');
+    std::size_t end = bracketed ? text.find("]:") : first;
+    if (!bracketed && text.find('.') == std::string_view::npos) {
+        return "127.0.0.1"; // ports alone
+    }
+    if (end == std::string_view::npos) {
+        refuse(whole, "the port is missing: ADDRESS:PORT");
+    }
+    std::string address(bracketed ? text.substr(1, end - 1) : text.substr(0, end));
+    if (!is_address(bracketed ? AF_INET6 : AF_INET, address)) {
+        refuse(whole, printable(address) + " is not an address");
+    }
+    text.remove_prefix(bracketed ? end + 2 : end + 1);
+    return address;
+}
+
+/// tun(4): pasta opens it in the sandbox's network.
+void require_tun() {
+    sys::Fd device;
+    int errnum = sys::try_open_at(AT_FDCWD, "/dev/net/tun", O_RDWR, 0, device);
+    if (errnum != 0) {
+        throw_error(ErrorKind::unsupported,
+                    "net pasta: /dev/net/tun: " + describe_errno(errnum) +
+                        (errnum == EACCES ? " (pasta makes the device of the sandbox with it: "
+                                            "the administrator allows it to all by chmod 0666)"
+                                          : " (load the kernel module tun)"));
+    }
+}
+
+void add_ports(const Options& options, Protocol protocol, const char* option,
+               std::vector<std::string>& command) {
+    bool none = true;
+    for (const PublishedPort& port : options.published) {
+        if (port.protocol == protocol) {
+            none = false;
+            command.insert(command.end(),
+                           {option, port.address + "/" + std::to_string(port.host_port) + ":" +
+                                        std::to_string(port.port)});
+        }
+    }
+    if (none) {
+        command.insert(command.end(), {option, "none"}); // pasta's default is every port
+    }
+}
+
+} // namespace
+
+PublishedPort parse_published_port(const std::string& text) {
+    std::string_view rest = text;
+    PublishedPort result;
+    if (rest.ends_with("/udp")) {
+        result.protocol = Protocol::udp;
+    }
+    if (rest.ends_with("/udp") || rest.ends_with("/tcp")) {
+        rest.remove_suffix(4);
+    }
+    result.address = take_address(text, rest);
+    std::size_t colon = rest.find(':');
+    result.host_port = parse_port(text, rest.substr(0, colon));
+    result.port = colon == std::string_view::npos ? result.host_port
+                                                  : parse_port(text, rest.substr(colon + 1));
+    return result;
+}
+
+bool is_resolver_local() {
+    sys::Fd file;
+    if (sys::try_open_at(AT_FDCWD, "/etc/resolv.conf", O_RDONLY, 0, file) != 0) {
+        return false;
+    }
+    constexpr std::size_t longest = std::size_t{64} << 10;
+    std::string text = sys::read_all(file.get(), longest, "/etc/resolv.conf");
+    bool local = false;
+    for (std::string_view line : split(text, '\n')) {
+        constexpr std::string_view word = "nameserver";
+        if (!line.starts_with(word)) {
+            continue;
+        }
+        line.remove_prefix(word.size());
+        std::size_t begin = line.find_first_not_of(" \t");
+        std::string_view address = begin == std::string_view::npos ? "" : line.substr(begin);
+        if (!address.starts_with("127.") && !address.starts_with("::1")) {
+            return false;
+        }
+        local = true;
+    }
+    return local;
+}
+
+std::vector<std::string> make_pasta_command(const Options& options) {
+    if (options.network != Network::pasta) {
+        return {};
+    }
+    std::string program = sys::find_program("pasta", sys::program_search_path());
+    if (program.empty()) {
+        throw_error(ErrorKind::unsupported,
+                    "net pasta: pasta is not in PATH: install the package passt");
+    }
+    require_tun();
+    std::vector<std::string> command{program, "--quiet", "--config-net", "--no-map-gw"};
+    if (host::effective_uid() == 0) { // else it becomes nobody, and may not join
+        command.insert(command.end(), {"--runas", "0"});
+    }
+    add_ports(options, Protocol::tcp, "-t", command);
+    add_ports(options, Protocol::udp, "-u", command);
+    command.insert(command.end(), {"-T", "none", "-U", "none"});
+    if (is_resolver_local()) {
+        command.insert(command.end(), {"--dns-forward", forwarded_resolver});
+    }
+    return command;
+}
+
+} // namespace coracle::sandbox

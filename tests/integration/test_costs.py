@@ -1,0 +1,112 @@
+"""What each verb costs in system calls and page faults, which unlike time are the same every time.
+
+costs.json holds what is right, for a container without a cgroup and with a kept filter. A change that
+is meant is taken over by CORACLE_UPDATE_GOLDEN=1; one that makes a verb cheaper must be too. What the
+machine adds (other paths to mask, another C library) has to fit into the tolerance.
+"""
+
+import json
+import os
+import re
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from test_seccomp import profile, rule
+
+GOLDEN = Path(__file__).with_name("costs.json")
+FILTER = profile(rule("SCMP_ACT_ERRNO", "getcpu"))
+OPTIONS = ("--cgroup-manager=disabled",)
+# Share and number that a count may differ by.
+TOLERANCE = {"calls": (0.02, 3), "faults": (0.10, 12)}
+
+
+class Meter:
+    """Runs verbs, each with the arguments that `words` gives for a fresh container, and counts."""
+
+    def __init__(self, box):
+        self.box = box
+        self.prefix = box.runtime.prefix
+        self.report = os.path.join(box.directory("costs", 0o777), "calls")
+        self.costs = {}
+
+    def calls(self, verb, *words, follow=True):
+        where = self.prefix.index(self.box.runtime.path)
+        tracer = ["strace", *(["-f"] if follow else []), "-c", "-U", "calls,name",
+                  "-o", self.report]
+        self.box.runtime.prefix = [*self.prefix[:where], *tracer, *self.prefix[where:]]
+        try:
+            self.box.must(verb, *words, options=OPTIONS)
+        finally:
+            self.box.runtime.prefix = self.prefix
+        text = Path(self.report).read_text(encoding="ascii")
+        os.unlink(self.report)
+        total = re.search(r"^ *(\d+) +total$", text, re.MULTILINE)
+        self.note(verb, "calls", int(total[1]))
+
+    def faults(self, verb, *words):
+        """The least of three; where something stands before the runtime, without what that costs
+        before /bin/true."""
+        where = self.prefix.index(self.box.runtime.path)
+        bare = min(self.count_faults(lambda: subprocess.run(
+            [*self.prefix[:where], "/bin/true"], check=True)) for _ in range(3))
+        least = min(self.count_faults(lambda: self.box.must(verb, *words, options=OPTIONS))
+                    for _ in range(3))
+        self.note(verb, "faults", least - bare if where else least)
+
+    @staticmethod
+    def count_faults(work):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+        work()
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before
+
+    def note(self, verb, kind, count):
+        self.costs.setdefault(verb, {})[kind] = count
+
+
+def measure(box):
+    bundle = box.bundle("exit", "0", edit=FILTER)
+    waiting = box.bundle("pause", edit=FILTER)
+    box.must("run", "--bundle", bundle.path, box.new_id(), options=OPTIONS)  # keeps the filter
+    meter = Meter(box)
+    meter.calls("run", "--bundle", bundle.path, box.new_id())
+    name = box.new_id()
+    meter.calls("create", "--bundle", waiting.path, name, follow=False)
+    meter.calls("start", name, follow=False)
+    for verb, words in (("state", [name]), ("list", []),
+                        ("exec", [name, "/bin/guest", "exit", "0"])):
+        meter.calls(verb, *words)
+        meter.faults(verb, *words)
+    meter.calls("kill", name, "KILL", follow=False)
+    meter.calls("delete", "--force", name, follow=False)
+    return meter.costs
+
+
+def differences(found, golden):
+    for verb, kinds in found.items():
+        for kind, count in kinds.items():
+            wanted = golden.get(verb, {}).get(kind)
+            share, number = TOLERANCE[kind]
+            if wanted is None or abs(count - wanted) > wanted * share + number:
+                yield f"{verb}: {count} {kind}, costs.json has {wanted}"
+
+
+def test_a_verb_costs_what_it_did(box, mode):
+    found = measure(box)
+    golden = json.loads(GOLDEN.read_text(encoding="ascii")) if GOLDEN.exists() else {}
+    if os.environ.get("CORACLE_UPDATE_GOLDEN"):
+        golden[mode] = found
+        GOLDEN.write_text(json.dumps(golden, indent=1, sort_keys=True) + "\n", encoding="ascii")
+    wrong = list(differences(found, golden.get(mode, {})))
+    assert wrong == [], "; ".join(wrong)
+
+
+@pytest.mark.modes("root")
+def test_only_the_c_library_is_loaded(box):
+    """Each library is ten system calls and a fifth of the page faults of `state`."""
+    text = subprocess.run(["readelf", "-d", box.runtime.path], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    needed = set(re.findall(r"NEEDED.*\[(.*)\]", text))
+    assert needed - {"libc.so.6"} <= {name for name in needed if name.startswith("ld-linux")}
