@@ -299,7 +299,11 @@ class Box:
             kept |= bundle.kept
             places.append(bundle.path)
         return ([text for _, text in self.processes()] + residue.find_mounts(self.dir)
-                + residue.find_cgroups(self.mark) + residue.find_files(places, kept))
+                + self._cgroups_left() + residue.find_files(places, kept))
+
+    def _cgroups_left(self):
+        """systemd removes a scope without processes some milliseconds after the last of them."""
+        return residue.wait_for_none(lambda: residue.find_cgroups(self.mark), 2 * machines.PATIENCE)
 
     def close(self):
         """Removes every container, then says what is left although nothing should be."""
