@@ -292,36 +292,6 @@ def test_the_status_is_told(box):
                                        "user-namespace"} <= set(first)
 
 
-# ---- what is printed runs elsewhere
-
-
-def test_the_emitted_bundle_runs(box):
-    made_bundle = os.path.join(place(box, "work"), "made")
-    sandbox(box, "--emit", "bundle", "--bundle", made_bundle, "--file", "/run/f=text",
-            command=("cat", "/run/f"))
-    result = box.call("run", "--bundle", made_bundle, box.new_id())
-    assert result.out == "text" and result.rc == 0, result
-
-
-def test_an_emitted_bundle_has_absolute_layers_and_no_secret(box):
-    made(box, "work/tree/old", "old")
-    sandbox(box, "--emit", "bundle", "--bundle", "layered", "--overlay", "tree",
-            command=("sh", "-c", "echo new >tree/new; cat tree/old"))
-    result = box.call("run", "--bundle", os.path.join(place(box, "work"), "layered"), box.new_id())
-    assert (result.out, result.rc) == ("old", 0), result
-    made(box, "work/pw", "hunter2")
-    result = sandbox(box, "--emit", "bundle", "--bundle", "kept", "--secret", "db=pw")
-    assert result.rc == 125 and "--secret" in result.err
-    assert not os.path.exists(os.path.join(place(box, "work"), "kept"))
-
-
-def test_a_bundle_that_cannot_be_made_is_not_half_made(box):
-    result = sandbox(box, "--emit", "bundle", "--bundle", "half", "--overlay", "/usr/share",
-                     "--overlay-to", "/proc/none")
-    assert result.rc == 125 and "/proc/none" in result.err
-    assert not os.path.exists(os.path.join(place(box, "work"), "half"))
-
-
 def test_the_exit_code_is_not_lost_with_the_reader_of_the_status(box):
     read, write = os.pipe()
     process = box.runtime.popen(box.runtime.argv(
