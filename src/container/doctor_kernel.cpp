@@ -61,7 +61,9 @@ void examine_programs(Diagnosis& diagnosis) {
         const char* consequence;
         const char* package;
     };
+    // Many a user's PATH has no sbin, where nft is.
     std::string path = sys::program_search_path();
+    path += ":/usr/sbin:/sbin";
     for (const Row& row : {Row{"pasta", "no network for plain users but the host's", "passt"},
                            Row{"nft", "no packet filter can be set up for a container", "nftables"},
                            Row{"newuidmap", "only one user can be mapped", "uidmap"},
