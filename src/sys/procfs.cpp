@@ -193,19 +193,21 @@ namespace {
 struct SignalMasks {
     std::uint64_t handled = 0; ///< caught or ignored
     std::uint64_t blocked = 0;
-    bool sleeps_deep = false; ///< state D, as of vfork(2) until the child calls execve
+    char state = 'S'; ///< of the main thread; D as of vfork(2) until the child calls execve
 };
 
 /// Everything is handled if it cannot be told.
 SignalMasks read_signal_masks(int proc_fd, pid_t pid) {
     Fd file;
     if (try_open_at(proc_fd, proc_path(pid, "status"), O_RDONLY, 0, file) != 0) {
-        return {~std::uint64_t{0}, 0, false};
+        return {~std::uint64_t{0}, 0, 'X'};
     }
     SignalMasks masks;
     std::string text = read_all(file.get(), std::size_t{64} << 10, "/proc/PID/status");
     for (std::string_view line : split(text, '\n')) {
-        masks.sleeps_deep = masks.sleeps_deep || line.starts_with("State:\tD");
+        if (constexpr std::string_view key = "State:\t"; line.starts_with(key)) {
+            masks.state = line.substr(key.size()).empty() ? 'S' : line[key.size()];
+        }
         bool is_blocked = line.starts_with("SigBlk:");
         if (is_blocked || line.starts_with("SigCgt:") || line.starts_with("SigIgn:")) {
             std::string_view word = line.substr(line.rfind('\t') + 1);
@@ -225,12 +227,11 @@ bool has_signal(std::uint64_t mask, int signal) {
 
 bool is_signal_provided_for(int proc_fd, pid_t pid, int signal) {
     // Every fork blocks all signals for a moment, a vfork until the child's execve, which a busy
-    // disk keeps waiting; who waits for a signal blocks it for long.
-    constexpr int looks = 10;
-    constexpr int deep_looks = 2000;
+    // disk keeps waiting, and then until a busy processor lets it go on; who waits for a signal
+    // blocks it asleep, and for long.
+    constexpr int patience = 2000;
     constexpr long pause = 5000000; // nanoseconds
-    int look = 0;
-    for (int all = 0; look < looks && all < deep_looks; ++all) {
+    for (int used = 0; used < patience;) {
         SignalMasks masks = read_signal_masks(proc_fd, pid);
         if (has_signal(masks.handled, signal)) {
             return true;
@@ -238,7 +239,9 @@ bool is_signal_provided_for(int proc_fd, pid_t pid, int signal) {
         if (!has_signal(masks.blocked, signal)) {
             return false;
         }
-        look += masks.sleeps_deep ? 0 : 1;
+        constexpr int of_sleep = 200;  // 50 ms of it
+        constexpr int of_running = 10; // 1 s
+        used += masks.state == 'D' ? 1 : masks.state == 'R' ? of_running : of_sleep;
         struct timespec time {
             0, pause
         };

@@ -108,7 +108,7 @@ def test_a_program_that_is_missing_is_found_with_its_package(box):
         box.runtime.prefix = before
         box.runtime.env["PATH"] = kept
     if os.path.exists("/usr/sbin/nft"):
-        assert found["nft"]["detail"] == "/usr/sbin/nft", "sbin is in few users' PATH"
+        assert found["nft"]["found"] == "/usr/sbin/nft", "sbin is in few users' PATH"
     for name, package in [("pasta", "passt"), ("newuidmap", "uidmap")]:
         assert found[name]["health"] == "missing"
         assert found[name]["cure"] == f"apt-get install {package}"

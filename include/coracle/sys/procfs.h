@@ -34,9 +34,9 @@ struct ProcessStat {
 /// Source: proc_pid_status(5), NSpid.
 [[nodiscard]] pid_t find_namespace_pid(int proc_fd, pid_t pid);
 
-/// Whether the process handles or ignores the signal, or blocks it for 50 milliseconds, in which
-/// this waits, not counting up to ten seconds of a vfork(2); true if that cannot be told.
-/// Source: proc_pid_status(5), SigCgt, SigIgn, SigBlk.
+/// Whether the process handles or ignores the signal, or blocks it for 50 milliseconds of sleep, in
+/// which this waits, for a second if it runs and ten if it is in vfork(2); true if that cannot be
+/// told. Source: proc_pid_status(5), SigCgt, SigIgn, SigBlk.
 [[nodiscard]] bool is_signal_provided_for(int proc_fd, pid_t pid, int signal);
 
 /// The number after `key` in /proc/self/fdinfo of `fd`; nothing if there is none.

@@ -116,6 +116,7 @@ TEST_CASE("procfs: whether a process handles, ignores or blocks a signal", "[sys
 TEST_CASE("procfs: what vfork blocks is not provided for", "[sys]") {
     CHECK(run_forked([]() -> std::string {
               const Fd proc = sys::open_proc();
+              sys::Pipe begun = sys::make_pipe();
               const pid_t slow = sys::clone_process();
               if (slow == 0) {
                   sigset_t all;
@@ -124,13 +125,15 @@ TEST_CASE("procfs: what vfork blocks is not provided for", "[sys]") {
                   ::sigemptyset(&none);
                   (void)::sigprocmask(SIG_SETMASK, &all, nullptr);
                   if (::vfork() == 0) { // NOLINT(clang-analyzer-security.insecureAPI.vfork)
+                      (void)!::write(begun.writer.get(), "", 1);
                       ::usleep(300000);
                       ::_exit(0);
                   }
                   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
                   ::pause();
               }
-              ::usleep(50000);
+              char byte = 0;
+              (void)!::read(begun.reader.get(), &byte, 1);
               const bool provided = sys::is_signal_provided_for(proc.get(), slow, SIGHUP);
               (void)::kill(slow, SIGKILL);
               (void)::waitpid(slow, nullptr, 0);
