@@ -114,6 +114,8 @@ def find_processes(mark, directory, uid=None, but=()):
         if state in ("Z", "X", ""):
             _reap_if_ours(pid)
             continue
+        if _read(f"/proc/{pid}/statm").startswith(b"0 "):
+            continue  # killed, without memory already, and soon a zombie
         cmdline = _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode(errors="replace")
         comm = _read(f"/proc/{pid}/comm").decode(errors="replace").strip()
         found.append((pid, f"process {pid} ({comm}, {state}, known by {why}): {cmdline[:300]}"))
