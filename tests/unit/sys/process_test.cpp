@@ -119,6 +119,7 @@ TEST_CASE("procfs: what vfork blocks is not provided for", "[sys]") {
               sys::Pipe begun = sys::make_pipe();
               const pid_t slow = sys::clone_process();
               if (slow == 0) {
+                  (void)::signal(SIGHUP, SIG_DFL); // as under nohup(1) it is not
                   sigset_t all;
                   sigset_t none;
                   ::sigfillset(&all);
