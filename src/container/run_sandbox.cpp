@@ -4,6 +4,7 @@
 #include "coracle/base/log.h"
 #include "coracle/base/names.h"
 #include "coracle/base/text.h"
+#include "coracle/sandbox/egress.h"
 #include "coracle/sandbox/make_bundle.h"
 #include "coracle/sandbox/network.h"
 #include "coracle/spec/annotations.h"
@@ -12,6 +13,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
+#include "network_filter_private.h"
 #include "network_helper_private.h"
 #include "plan_report_private.h"
 #include "run_private.h"
@@ -142,6 +144,16 @@ void end_with_parent() {
     }
 }
 
+/// What a sandbox has of the host's programs.
+struct Programs {
+    std::vector<std::string> pasta; ///< its command; empty: none
+    sandbox::NetworkFilter filter;
+};
+
+Programs find_programs(const sandbox::Options& options) {
+    return {sandbox::make_pasta_command(options), sandbox::make_network_filter(options)};
+}
+
 int exit_code_of(const End& end, const sandbox::Options& options) {
     if (end.timed_out) {
         log::error("the time of the sandbox is over: killed after " +
@@ -193,7 +205,7 @@ int run_sandbox(const Context& context, const SandboxOptions& options) {
     sys::Fd proc = sys::open_proc();
     Prepared prepared = prepare(context, options, proc.get());
     require_memory(options.sandbox, state_root_path(context));
-    const std::vector<std::string> pasta = sandbox::make_pasta_command(options.sandbox);
+    const Programs programs = find_programs(options.sandbox);
     std::optional<NetworkHelper> network;
     ForegroundRun run;
     run.keep = options.keep;
@@ -201,8 +213,11 @@ int run_sandbox(const Context& context, const SandboxOptions& options) {
     run.time_limit = options.sandbox.timeout;
     run.unhandled = UnhandledSignals::end_it;
     run.before_start = [&](pid_t init) {
-        if (!pasta.empty()) {
-            network.emplace(pasta, init);
+        if (!programs.filter.program.empty()) {
+            apply_network_filter(programs.filter, init); // before there is a way out
+        }
+        if (!programs.pasta.empty()) {
+            network.emplace(programs.pasta, init);
         }
         if (options.info_fd >= 0 || options.json_status_fd >= 0) {
             std::string line =
@@ -223,9 +238,11 @@ int run_sandbox(const Context& context, const SandboxOptions& options) {
 
 std::string describe_sandbox(const Context& context, const SandboxOptions& options) {
     sys::Fd proc = sys::open_proc();
-    const std::vector<std::string> pasta = sandbox::make_pasta_command(options.sandbox);
+    const Programs programs = find_programs(options.sandbox);
+    const std::string& egress = programs.filter.description;
     return plan::describe(prepare(context, options, proc.get()).decision.plan) +
-           (pasta.empty() ? "" : "network helper: " + join(pasta, " ") + "\n");
+           (egress.empty() ? "" : "network filter: egress to " + egress + "\n") +
+           (programs.pasta.empty() ? "" : "network helper: " + join(programs.pasta, " ") + "\n");
 }
 
 spec::PlanReport plan_sandbox(const Context& context, const SandboxOptions& options) {
@@ -233,11 +250,15 @@ spec::PlanReport plan_sandbox(const Context& context, const SandboxOptions& opti
     Context lenient = context; // every step is shown, not the first that --strict refuses
     lenient.strict = false;
     try {
-        const std::vector<std::string> pasta = sandbox::make_pasta_command(options.sandbox);
+        const Programs programs = find_programs(options.sandbox);
         spec::PlanReport report =
             make_plan_report(prepare(lenient, options, proc.get()).decision, proc.get());
-        if (!pasta.empty()) {
-            report.steps.push_back({"network", join(pasta, " "), spec::Outlook::ok, ""});
+        if (!programs.filter.program.empty()) {
+            report.steps.push_back(
+                {"network", "egress to " + programs.filter.description, spec::Outlook::ok, ""});
+        }
+        if (!programs.pasta.empty()) {
+            report.steps.push_back({"network", join(programs.pasta, " "), spec::Outlook::ok, ""});
         }
         return report;
     } catch (const Error& error) { // catch: it is the answer

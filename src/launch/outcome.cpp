@@ -105,7 +105,7 @@ std::string find_stage_name(int proc_fd, pid_t pid) {
 void require_gone_on(int proc_fd, pid_t pid, int pidfd, Stage left, const char* role) {
     // EOF comes when execve(2) closes the channel, a moment before it changes the process's name,
     // and also when the process dies: then the name stays, even a zombie's.
-    constexpr int rounds = 1000;
+    constexpr int rounds = 5000; // milliseconds: memory is freed slowly on a busy machine
     for (int round = 0; round < rounds; ++round) {
         std::optional<std::string> name = find_process_name(proc_fd, pid);
         if (name && stage_in(*name) != name_of(left)) {

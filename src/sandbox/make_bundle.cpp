@@ -2,6 +2,7 @@
 
 #include "coracle/base/error.h"
 #include "coracle/host/detect.h"
+#include "coracle/sandbox/egress.h"
 #include "host_view_private.h"
 #include "make_bundle_private.h"
 
@@ -16,6 +17,7 @@ void require_consistent(const Options& options) {
     if (!options.published.empty() && options.network != Network::pasta) {
         throw_error(ErrorKind::usage, "publish needs net pasta: without it no port leads in");
     }
+    require_filterable(options);
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 #include "coracle/sys/program.h"
 #include "settings_private.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
@@ -22,10 +23,31 @@ namespace {
 std::uint16_t parse_port(const std::string& whole, std::string_view text) {
     std::optional<std::uint64_t> port = parse_unsigned(text, UINT16_MAX);
     if (!port || *port == 0) {
-        refuse(whole, "must be [ADDRESS:]PORT[:PORT][/udp|/tcp], ports from 1 to 65535, an address "
-                      "of IPv6 in brackets");
+        refuse(whole, "must be [ADDRESS:]PORT[:PORT][/udp|/tcp], ports from 1 to 65535 or a range "
+                      "like 80-89, an address of IPv6 in brackets");
     }
     return static_cast<std::uint16_t>(*port);
+}
+
+struct Ports {
+    std::uint16_t first = 0;
+    std::uint16_t count = 1;
+};
+
+Ports parse_ports(const std::string& whole, std::string_view text) {
+    std::size_t dash = text.find('-');
+    std::uint16_t first = parse_port(whole, text.substr(0, dash));
+    std::uint16_t last =
+        dash == std::string_view::npos ? first : parse_port(whole, text.substr(dash + 1));
+    if (last < first) {
+        refuse(whole, "the last port is before the first");
+    }
+    return {first, static_cast<std::uint16_t>(last - first + 1)};
+}
+
+/// "80", or "80-89".
+std::string show_ports(std::uint16_t first, std::uint16_t count) {
+    return std::to_string(first) + (count == 1 ? "" : "-" + std::to_string(first + count - 1));
 }
 
 bool is_address(int family, const std::string& text) {
@@ -72,8 +94,8 @@ void add_ports(const Options& options, Protocol protocol, const char* option,
         if (port.protocol == protocol) {
             none = false;
             command.insert(command.end(),
-                           {option, port.address + "/" + std::to_string(port.host_port) + ":" +
-                                        std::to_string(port.port)});
+                           {option, port.address + "/" + show_ports(port.host_port, port.count) +
+                                        ":" + show_ports(port.port, port.count)});
         }
     }
     if (none) {
@@ -94,34 +116,49 @@ PublishedPort parse_published_port(const std::string& text) {
     }
     result.address = take_address(text, rest);
     std::size_t colon = rest.find(':');
-    result.host_port = parse_port(text, rest.substr(0, colon));
-    result.port = colon == std::string_view::npos ? result.host_port
-                                                  : parse_port(text, rest.substr(colon + 1));
+    Ports outside = parse_ports(text, rest.substr(0, colon));
+    Ports inside =
+        colon == std::string_view::npos ? outside : parse_ports(text, rest.substr(colon + 1));
+    if (inside.count != outside.count) {
+        refuse(text, "as many ports must be on both sides of the colon");
+    }
+    result.host_port = outside.first;
+    result.port = inside.first;
+    result.count = outside.count;
     return result;
 }
 
-bool is_resolver_local() {
+std::vector<std::string> find_name_servers() {
+    std::vector<std::string> servers;
     sys::Fd file;
     if (sys::try_open_at(AT_FDCWD, "/etc/resolv.conf", O_RDONLY, 0, file) != 0) {
-        return false;
+        return servers;
     }
     constexpr std::size_t longest = std::size_t{64} << 10;
     std::string text = sys::read_all(file.get(), longest, "/etc/resolv.conf");
-    bool local = false;
     for (std::string_view line : split(text, '\n')) {
         constexpr std::string_view word = "nameserver";
+        constexpr std::string_view blank = " \t";
         if (!line.starts_with(word)) {
             continue;
         }
         line.remove_prefix(word.size());
-        std::size_t begin = line.find_first_not_of(" \t");
-        std::string_view address = begin == std::string_view::npos ? "" : line.substr(begin);
-        if (!address.starts_with("127.") && !address.starts_with("::1")) {
-            return false;
+        std::size_t begin = line.find_first_not_of(blank);
+        if (begin == std::string_view::npos) {
+            servers.emplace_back();
+            continue;
         }
-        local = true;
+        line.remove_prefix(begin);
+        servers.emplace_back(line.substr(0, line.find_first_of(blank)));
     }
-    return local;
+    return servers;
+}
+
+bool is_resolver_local() {
+    std::vector<std::string> servers = find_name_servers();
+    return !servers.empty() && std::ranges::all_of(servers, [](const std::string& server) {
+        return server.starts_with("127.") || server.starts_with("::1");
+    });
 }
 
 std::vector<std::string> make_pasta_command(const Options& options) {

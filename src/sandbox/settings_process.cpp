@@ -2,6 +2,7 @@
 
 #include "coracle/base/names.h"
 #include "coracle/base/text.h"
+#include "coracle/sandbox/egress.h"
 #include "coracle/sandbox/network.h"
 #include "coracle/sandbox/seccomp_profiles.h"
 
@@ -62,6 +63,16 @@ void add_capability(Options& options, const std::string& value, const Origin& /*
     }
 }
 
+/// With commas between them; "none" adds nothing.
+void add_destinations(Options& options, const std::string& value, const Origin& /*from*/) {
+    options.filtered = true;
+    for (std::string_view word : split(value, ',')) {
+        if (word != "none") {
+            options.egress.push_back(parse_destination(std::string(word)));
+        }
+    }
+}
+
 /// One of `words`, by its place.
 std::size_t choose(const std::string& value, const std::vector<const char*>& words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -117,11 +128,15 @@ const std::vector<Setting>& process_settings() {
                                                        Network::pasta};
              o.network = networks.at(choose(v, {"none", "host", "pasta"}));
          }},
-        {"publish", Kind::list, "[ADDR:]PORT[:PORT][/udp]",
+        {"publish", Kind::list, "[ADDR:]PORT[-PORT][:PORT[-PORT]][/udp]",
          "with net pasta: a port of the host, of 127.0.0.1 by default, leads into the sandbox",
          [](Options& o, const std::string& v, const Origin& /*from*/) {
              o.published.push_back(parse_published_port(v));
          }},
+        {"egress", Kind::list, "none|DEST",
+         "with net pasta: send to these alone: any, dns, HOST or ADDRESS[/PREFIX], with "
+         "[:PORT[-PORT]][/tcp|/udp]",
+         add_destinations},
     };
     return all;
 }

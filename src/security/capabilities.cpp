@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <string>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -93,6 +94,20 @@ void raise_ambient(std::uint64_t mask) {
 }
 
 } // namespace
+
+void leave_to_program(std::uint64_t mask) {
+    if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) != 0) {
+        const int errnum = errno;
+        throw_system(errnum, "give uid 0 no capabilities by itself");
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        const int errnum = errno;
+        throw_system(errnum, "set no_new_privs");
+    }
+    set_sets(Sets{mask, mask, mask});
+    clear_ambient();
+    raise_ambient(mask);
+}
 
 void raise_all_ambient() {
     const std::uint64_t permitted = find_permitted();

@@ -71,6 +71,9 @@ struct Streams {
         if (call.directory >= 0) {
             change_directory(call.directory);
         }
+        if (call.prepare) {
+            call.prepare();
+        }
         if (::dup3(streams.input, 0, 0) == 0 && ::dup3(streams.output, 1, 0) == 1 &&
             ::dup3(streams.errors, 2, 0) == 2) {
             close_on_exec_from(3); // the caller's too, which it passes on to the container

@@ -249,6 +249,17 @@ def test_a_port_of_root_is_not_the_users(box, outside):
     assert "80" in result.err, result
 
 
+def test_a_range_of_ports_leads_in(box, outside):
+    script = (f"{PYTHON} -c \"import socket; a, b = (socket.create_server(('', p)) for p in (9100, 9101)); "
+              "print('up', flush=True)\nfor l in (b, a): c = l.accept()[0]; c.recv(1); "
+              "c.send(b'%d' % l.getsockname()[1]); c.recv(1)\"")
+    running = Running(box, outside, "--publish", "4620-4621:9100-9101", script=script)
+    said = [outside.ask("tcp", NEAR[0], port) for port in (4621, 4620)]
+    running.process.wait(20)
+    running.out.close()
+    assert said == [f"tcp {NEAR[0]} 9101", f"tcp {NEAR[0]} 9100"]
+
+
 @pytest.mark.parametrize("net", ["none", "host"])
 def test_to_publish_needs_pasta(box, outside, net):
     result = sandbox(box, outside, "--net", net, "--publish", "80")

@@ -53,12 +53,23 @@ enum class Network {
 
 enum class Protocol { tcp, udp };
 
-/// A port of the host that leads into the sandbox.
+/// Ports of the host that lead into the sandbox.
 struct PublishedPort {
     std::string address; ///< of the host, in numbers
     std::uint16_t host_port = 0;
-    std::uint16_t port = 0; ///< in the sandbox
+    std::uint16_t port = 0;  ///< in the sandbox
+    std::uint16_t count = 1; ///< of ports, from each of these on
     Protocol protocol = Protocol::tcp;
+};
+
+/// Where a sandbox may send to.
+struct Destination {
+    std::string text;    ///< as it was given
+    std::string address; ///< in numbers, with /PREFIX or without, or a host name; empty: any
+    enum class Kind { any, ipv4, ipv6, name, resolver } kind = Kind::any;
+    std::uint16_t first_port = 0; ///< 0: every port
+    std::uint16_t last_port = 0;
+    std::optional<Protocol> protocol; ///< without: every one, or both if there are ports
 };
 
 enum class Ids {
@@ -101,6 +112,8 @@ struct Options {
 
     Network network = Network::none;
     std::vector<PublishedPort> published; ///< with Network::pasta
+    bool filtered = false;                ///< with Network::pasta: only to `egress`
+    std::vector<Destination> egress;
 
     std::vector<std::string> seccomp; ///< words for compose_seccomp, or a file; empty: the default
     Wall landlock = Wall::as_far_as_possible;

@@ -11,6 +11,11 @@ namespace coracle::security {
 /// Runs in: intermediate, init. Throws: system. Source: capabilities(7); Linux >= 4.3.
 void raise_all_ambient();
 
+/// Leaves these capabilities and no other, to a program that is executed next too, whatever its uid
+/// and its file. Needs them, and CAP_SETPCAP. Runs in: a child that becomes a program of the host
+/// in a container's user namespace. Throws: system. Source: capabilities(7), SECBIT_NOROOT.
+void leave_to_program(std::uint64_t mask);
+
 /// Drops from the bounding set what `capabilities` leaves out, up to `last_capability`, and clears
 /// the ambient set. Needs CAP_SETPCAP. Runs in: init, before its ids change. Throws: system.
 void apply_bounding_set(const plan::CapabilityPlan& capabilities, int last_capability);

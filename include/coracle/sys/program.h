@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@ struct ProgramCall {
     int output = -1;                                ///< its standard output; -1: kept in the result
     int errors = -1;                                ///< its standard error; -1: kept in the result
     std::optional<std::chrono::milliseconds> limit; ///< it is killed after this
+    /// Runs in: the child that becomes the program, before its streams are there; may throw system.
+    std::function<void()> prepare;
 };
 
 /// How a program ended.
