@@ -69,7 +69,7 @@ TEST_CASE("published port: what it is not is refused", "[sandbox]") {
                              "80/tcp/udp",
                              "1.2.3.4:80,81",
                              "1.2.3.4/5:80",
-                             
+
                              "[::1%lo]:80"}) {
         INFO(text);
         CHECK_THROWS_AS(sandbox::parse_published_port(text), Error);
