@@ -8,6 +8,8 @@ import pytest
 from surroundings import CLONE_NEWNS, CLONE_NEWUSER, around, beneath, no_unshare, user_namespace
 from test_restrictions import fake_sysctls, outer_container, root_only
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 NEEDED = {"namespaces", "id map", "filesystem proc", "filesystem tmpfs", "filesystem devpts"}
 CONTROLLERS = {f"controller {name}" for name in ("cpu", "cpuset", "io", "memory", "pids")}
 

@@ -8,6 +8,8 @@ import pytest
 
 from harness import eventually
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 
 def look(box, container, *args, rc=0, **kw):
     result = box.call("inspect", "--json", *args, container.id, **kw)

@@ -9,6 +9,8 @@ import bundles
 from surroundings import CLONE_NEWNS, around, no_unshare, user_namespace
 from test_restrictions import with_user_namespace
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 
 def plan(box, bundle, *args, rc=0, before=()):
     result = box.call("plan", "--json", "--bundle", bundle.path, *args, options=before)

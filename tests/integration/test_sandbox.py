@@ -13,6 +13,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -184,6 +186,7 @@ def test_secrets_are_files_of_the_user_alone(box, in_memory):
     assert os.listdir(in_memory) == [".filters"]  # of programs, which tell nothing of a container
 
 
+@pytest.mark.machine("native")  # elsewhere there is no disk
 def test_a_secret_is_never_on_a_disk(box):
     made(box, "work/pw", "hunter2")
     result = sandbox(box, "--secret", "db=pw")

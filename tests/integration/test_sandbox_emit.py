@@ -7,6 +7,8 @@ import pytest
 
 from test_sandbox import made, place, sandbox
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 
 def test_the_emitted_bundle_runs(box):
     made_bundle = os.path.join(place(box, "work"), "made")
@@ -18,6 +20,7 @@ def test_the_emitted_bundle_runs(box):
 
 @pytest.mark.parametrize("name", ["runc", "crun"])
 @pytest.mark.modes("user")
+@pytest.mark.machine("native")
 def test_another_runtime_runs_the_emitted_bundle(box, make_box, name):
     """runc wants id 0 mapped."""
     path = shutil.which(name, path="/usr/bin:/usr/sbin")

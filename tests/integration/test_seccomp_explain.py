@@ -8,6 +8,8 @@ import pytest
 
 from test_seccomp import ERRNO_ENOSYS, profile, rule
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 CALL = ["try-syscall", "getcpu", "0", "0", "0"]
 KILLED = 128 + signal.SIGSYS
 ALLOWED = ["execve", "read", "write", "exit_group", "brk", "arch_prctl", "set_tid_address",

@@ -14,6 +14,8 @@ import pytest
 import bundles
 import harness
 
+pytestmark = pytest.mark.machine("native", "systemd")
+
 LANDLOCK = "org.coracle.landlock"
 NESTED = "org.coracle.nested-user-namespaces"
 CORES = "org.coracle.core-scheduling"
