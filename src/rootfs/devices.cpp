@@ -67,7 +67,10 @@ Fd make_device_target(const sys::Parent& parent, const std::string& path) {
     Fd made;
     int errnum = sys::try_open_at(parent.directory.get(), parent.name,
                                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, made);
-    if (errnum != 0 && errnum != EEXIST) {
+    if (errnum == 0) {
+        return made; // by us, a moment ago: whatever has this name by now
+    }
+    if (errnum != EEXIST) {
         throw_system(errnum, "create " + printable(path) + " in the root file system");
     }
     Fd target;

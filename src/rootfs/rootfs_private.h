@@ -79,7 +79,7 @@ class MountedTrees {
 void mask_paths(const MountedTrees& trees, const std::vector<std::string>& paths);
 void make_paths_readonly(const MountedTrees& trees, const std::vector<std::string>& paths);
 
-/// An O_PATH fd of a file of that name to mount on, made if missing. A symbolic link or directory
+/// An fd of a file of that name to mount on, made if missing. A symbolic link or directory
 /// in its place is refused. Throws: system, denied.
 [[nodiscard]] sys::Fd make_device_target(const sys::Parent& parent, const std::string& path);
 
