@@ -24,7 +24,8 @@ import residue
 
 INJECT = os.path.abspath(os.environ.get(
     "CORACLE_INJECT", os.path.join(os.path.dirname(harness.GUEST), "coracle-inject")))
-VERBS = ("create", "start", "run", "exec", "exec --pid-file", "kill", "delete", "delete --force")
+VERBS = ("create", "start", "run", "sandbox", "exec", "exec --pid-file", "kill", "delete",
+         "delete --force")
 TIME = 10.0
 # Programs of the host that the runtime runs: what befalls them is theirs to say.
 OTHERS = {"newuidmap", "newgidmap", "getent", "getsubids"}
@@ -87,6 +88,9 @@ class Study:
     def _args(self):
         if self.verb in ("create", "run"):
             return [self.verb, "--pid-file", self.pid_file, "--bundle", self.bundle.path, self.id]
+        if self.verb == "sandbox":
+            return [self.verb, "--name", self.id, "--file", "/run/f=text", "--tmpfs", "/opt",
+                    "--", "true"]
         if self.verb.startswith("exec"):
             more = ["--detach", "--pid-file", self.exec_pid_file] if "--pid-file" in self.verb else []
             return ["exec", *more, self.id, "/bin/guest", "exit", "0"]
@@ -99,7 +103,7 @@ class Study:
         box = self.box
         if os.path.exists(self.pid_file):
             os.unlink(self.pid_file)
-        if self.verb in ("create", "run"):
+        if self.verb in ("create", "run", "sandbox"):
             return
         self.prepared = box.must("create", "--pid-file", self.pid_file, "--bundle",
                                  self.bundle.path, self.id)
