@@ -222,7 +222,8 @@ UNDER_SHAPES = {
     # parent, WAIT_KILLABLE_RECV, a procfs that is attached nowhere, a comma in an option, Landlock.
     "linux-5.10": ["-m", "not fallback", "-k", "not the_filter_is_on and not without_a_profile "
                    "and not shared_bind_reaches_the_host and not every_flag_goes_with "
-                   "and not test_t05 and not comma_and_a_colon and not each_way_out",
+                   "and not test_t05 and not comma_and_a_colon and not each_way_out "
+                   "and not another_runtime",
                    "integration", *(
         f"--ignore=integration/test_{name}.py"
         for name in ("attack_observers", "attack_races", "attack_trees", "attacks", "bad_input",
