@@ -1,5 +1,7 @@
 """The limits bind: what a container may not have it does not get."""
 
+import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -122,6 +124,16 @@ def test_too_little_memory_is_an_error_that_leaves_nothing(box):
     assert cgroups.units(box) == [] and box.must("list", "--quiet").out == ""
 
 
+def is_watched(container):
+    """Whether somebody has its memory.events open."""
+    path = f"{cgroups.directory(container)}/memory.events"
+    for link in glob.glob("/proc/[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(link) == path:
+                return True
+    return False
+
+
 def test_who_was_killed_for_want_of_memory_is_told_by_state_and_events(box):
     script = "echo ready; read x; (" + EAT.format(22) + "); echo rc $?; exec /bin/guest pause"
     container = start(box, script.replace("read x; ", "while [ ! -e /go ]; do sleep 0.1; done; "),
@@ -130,7 +142,7 @@ def test_who_was_killed_for_want_of_memory_is_told_by_state_and_events(box):
     with tempfile.TemporaryFile() as out:
         events = box.runtime.popen(box.runtime.argv("events", "--interval", "1h", container.id),
                                    out, out)
-        time.sleep(0.5)
+        assert eventually(lambda: is_watched(container))
         with open(f"{container.bundle.rootfs}/go", "w", encoding="ascii"):
             pass
         assert eventually(lambda: "rc " in container.out, 20)
