@@ -101,6 +101,12 @@ void end_children() noexcept {
     }
 }
 
+/// "+PID": the program, in the background. Runs in: the watcher.
+std::string describe_child() {
+    std::vector<pid_t> children = sys::find_children();
+    return "+" + (children.empty() ? "" : std::to_string(children.front()));
+}
+
 /// Runs in: the watcher, with the network there.
 void wait_for_the_end(int lifeline, int pidfd) {
     constexpr std::chrono::hours turn{24};
@@ -119,7 +125,7 @@ void wait_for_the_end(int lifeline, int pidfd) {
         close_all_but({lifeline.get(), report.get(), pidfd.get()});
         sys::become_subreaper();
         text = start_program(command);
-        sys::write_all(report.get(), text.empty() ? "+" : text, "the report on pasta");
+        sys::write_all(report.get(), text.empty() ? describe_child() : text, "the report on pasta");
         report.reset();
         if (text.empty()) {
             wait_for_the_end(lifeline.get(), pidfd.get());
@@ -144,6 +150,7 @@ NetworkHelper::NetworkHelper(const std::vector<std::string>& command, pid_t init
     if (int errnum = sys::try_open_pidfd(init, pidfd); errnum != 0) {
         throw_system(errnum, "pasta: open init");
     }
+    sys::become_subreaper(); // of the program, if its watcher is killed
     sys::Pipe life = sys::make_pipe();
     sys::Pipe report = sys::make_pipe();
     watcher_ = sys::clone_process();
@@ -162,7 +169,10 @@ NetworkHelper::NetworkHelper(const std::vector<std::string>& command, pid_t init
         end();
         throw;
     }
-    if (text != "+") {
+    if (text.starts_with('+')) {
+        program_ = static_cast<pid_t>(
+            parse_unsigned(std::string_view(text).substr(1), INT32_MAX).value_or(0));
+    } else {
         end();
         throw_error(ErrorKind::system,
                     "pasta: " + (text.empty() ? "its watcher was killed" : text));
@@ -172,6 +182,12 @@ NetworkHelper::NetworkHelper(const std::vector<std::string>& command, pid_t init
 void NetworkHelper::end() noexcept {
     lifeline_.reset();
     while (::waitpid(watcher_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    // Not ours unless the watcher was killed: then it lives, or is not reaped, and the pid is its.
+    if (program_ > 0 && ::waitpid(program_, nullptr, WNOHANG) == 0) {
+        (void)::kill(program_, SIGKILL);
+        while (::waitpid(program_, nullptr, 0) < 0 && errno == EINTR) {
+        }
     }
 }
 

@@ -9,9 +9,9 @@
 namespace coracle::container {
 
 /// The program that gives a sandbox its network, and a process of ours that watches it: it ends
-/// when this object is destroyed, when init ends, and when this process is killed. The program
-/// cannot be told to die with us, since the kernel forgets that when it joins a user namespace.
-/// Source: prctl(2), PR_SET_PDEATHSIG.
+/// when this object is destroyed, when init ends, and when this process is killed; if the watcher
+/// is killed, when this object is destroyed. The program cannot be told to die with us, since the
+/// kernel forgets that when it joins a user namespace. Source: prctl(2), PR_SET_PDEATHSIG.
 /// Runs in: parent of a sandbox, after init is ready and before it is started.
 class NetworkHelper {
   public:
@@ -29,6 +29,7 @@ class NetworkHelper {
 
     sys::Fd lifeline_; ///< the watcher ends at its end of file
     pid_t watcher_ = -1;
+    pid_t program_ = 0; ///< 0: not known
 };
 
 } // namespace coracle::container

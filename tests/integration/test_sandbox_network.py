@@ -334,6 +334,15 @@ def test_it_is_gone_with_coracle(box, outside):
     box.must("delete", "k")
 
 
+def test_it_is_gone_without_its_watcher_too(box, outside):
+    running = Running(box, outside, script="echo up; read x </dev/zero; sleep 300")
+    [watcher] = [pid for pid, name in outside.helpers() if name.startswith("coracle:net")]
+    os.kill(watcher, signal.SIGKILL)
+    assert harness.eventually(lambda: len(outside.helpers()) == 1, 20)
+    assert running.end() == 143
+    assert outside.helpers() == []
+
+
 def test_it_is_gone_with_the_program(box, outside):
     box.ids.append("p")
     running = Running(box, outside, "--name", "p")
