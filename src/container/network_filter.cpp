@@ -40,7 +40,9 @@ void apply_network_filter(const sandbox::NetworkFilter& filter, pid_t init) {
         cause = "it was not ready after 20 seconds";
     } else if (result.status != 0) {
         cause = first_line_of(result.output);
+        bool is_ours = cause.find("syntax error") != std::string::npos;
         cause = cause.empty() ? "it " + sys::describe_wait_status(result.status)
+                : is_ours     ? cause
                               : cause + " (the kernel needs nf_tables with inet, ct and reject: "
                                         "modprobe nf_tables nft_ct nft_reject_inet)";
     }

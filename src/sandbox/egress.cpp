@@ -23,9 +23,32 @@ constexpr const char* form = "must be none, any, dns, or ADDRESS[/PREFIX] or a h
                              "[:PORT[-PORT]][/tcp|/udp]; an "
                              "address of IPv6 in brackets if a port follows";
 
-bool is_address(int family, const std::string& text) {
+/// The address as inet_ntop(3) writes it, which nft(8) reads; empty if it is none.
+std::string canonical_address(int family, const std::string& text) {
     std::array<unsigned char, sizeof(struct in6_addr)> bytes{};
-    return ::inet_pton(family, text.c_str(), bytes.data()) == 1;
+    std::array<char, INET6_ADDRSTRLEN> canonical{};
+    if (::inet_pton(family, text.c_str(), bytes.data()) != 1 ||
+        ::inet_ntop(family, bytes.data(), canonical.data(), canonical.size()) == nullptr) {
+        return {};
+    }
+    return canonical.data();
+}
+
+bool is_address(int family, const std::string& text) {
+    return !canonical_address(family, text).empty();
+}
+
+/// False if it is no address.
+bool set_address(Destination& destination, const std::string& text) {
+    for (Kind kind : {Kind::ipv4, Kind::ipv6}) {
+        std::string address = canonical_address(kind == Kind::ipv4 ? AF_INET : AF_INET6, text);
+        if (!address.empty()) {
+            destination.address = address;
+            destination.kind = kind;
+            return true;
+        }
+    }
+    return false;
 }
 
 std::uint16_t parse_port(const std::string& whole, std::string_view text) {
@@ -75,19 +98,14 @@ void set_host(const std::string& whole, const std::string& host, Destination& re
         result.kind = host == "any" ? Kind::any : Kind::resolver;
         return;
     }
+    if (set_address(result, host)) {
+        return;
+    }
+    if (host == "none" || !is_host_name(host)) {
+        refuse(whole, form);
+    }
     result.address = host;
-    if (host == "none") {
-        refuse(whole, form);
-    }
-    if (is_address(AF_INET, host)) {
-        result.kind = Kind::ipv4;
-    } else if (is_address(AF_INET6, host)) {
-        result.kind = Kind::ipv6;
-    } else if (is_host_name(host)) {
-        result.kind = Kind::name;
-    } else {
-        refuse(whole, form);
-    }
+    result.kind = Kind::name;
 }
 
 void take_prefix(const std::string& whole, std::string_view& text, Destination& result) {
@@ -101,10 +119,11 @@ void take_prefix(const std::string& whole, std::string_view& text, Destination& 
     if (result.kind != Kind::ipv4 && result.kind != Kind::ipv6) {
         refuse(whole, "only an address has a prefix");
     }
-    if (!parse_unsigned(digits, bits)) {
+    std::optional<std::uint64_t> prefix = parse_unsigned(digits, bits);
+    if (!prefix) {
         refuse(whole, "the prefix must be a number from 0 to " + std::to_string(bits));
     }
-    result.address += "/" + std::string(digits);
+    result.address += "/" + std::to_string(*prefix); // nft takes a leading zero for octal
     text.remove_prefix(1 + digits.size());
 }
 
@@ -147,15 +166,7 @@ std::string make_rule(const Destination& destination) {
 /// The same destination at an address; nothing if that is none.
 std::optional<Destination> at(const Destination& destination, const std::string& address) {
     Destination result = destination;
-    result.address = address;
-    if (is_address(AF_INET, address)) {
-        result.kind = Kind::ipv4;
-    } else if (is_address(AF_INET6, address)) {
-        result.kind = Kind::ipv6;
-    } else {
-        return std::nullopt;
-    }
-    return result;
+    return set_address(result, address) ? std::optional(result) : std::nullopt;
 }
 
 void add_addresses_of_name(const Destination& destination, std::vector<Destination>& all) {
@@ -257,7 +268,13 @@ void require_filterable(const Options& options) {
 }
 
 std::string make_filter_script(const std::vector<Destination>& destinations) {
+    // What goes by the loopback device is not tracked: a program could make an entry there by which
+    // what it sends elsewhere would be an answer (IPV6_FREEBIND takes any source address).
     std::string script = "table inet coracle {\n"
+                         "  chain untracked {\n"
+                         "    type filter hook output priority raw; policy accept;\n"
+                         "    oif lo notrack\n"
+                         "  }\n"
                          "  chain output {\n"
                          "    type filter hook output priority filter; policy drop;\n"
                          "    oif lo accept\n"
@@ -267,7 +284,9 @@ std::string make_filter_script(const std::vector<Destination>& destinations) {
     for (const Destination& destination : destinations) {
         script += make_rule(destination);
     }
-    return script + "    reject with icmpx admin-prohibited\n  }\n}\n";
+    // connect(2) over IPv6 takes an ICMP error for final only once it has tried again.
+    return script + "    meta l4proto tcp reject with tcp reset\n"
+                    "    reject with icmpx admin-prohibited\n  }\n}\n";
 }
 
 NetworkFilter make_network_filter(const Options& options) {
@@ -275,6 +294,7 @@ NetworkFilter make_network_filter(const Options& options) {
     if (!options.filtered) {
         return filter;
     }
+    require_filterable(options);
     filter.program = sys::find_program("nft", sys::program_search_path() + ":/usr/sbin:/sbin");
     if (filter.program.empty()) {
         throw_error(ErrorKind::unsupported,

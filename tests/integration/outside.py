@@ -89,7 +89,7 @@ for kind in words:
     family = socket.AF_UNIX if kind == "abstract" else socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as s:
-            s.settimeout(1)
+            s.settimeout(4)
             if source:
                 s.bind((source, 0))
             s.connect("\\0" + address if kind == "abstract" else (address, port))

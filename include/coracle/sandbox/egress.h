@@ -22,10 +22,9 @@ struct NetworkFilter {
 /// Throws: usage.
 void require_filterable(const Options& options);
 
-/// The filter that the options ask for: what is not named is answered by an ICMP error. Asks
-/// getent(1) for the addresses of names, now and never again. Runs in: parent, before anything is
-/// made. Throws: unsupported, naming the package, without nft; not_found for a name without an
-/// address.
+/// The filter that the options ask for: what is not named is refused at once. Asks getent(1) for
+/// the addresses of names, now and never again. Runs in: parent, before anything is made. Throws:
+/// usage; unsupported, naming the package, without nft, and for a name without an address.
 [[nodiscard]] NetworkFilter make_network_filter(const Options& options);
 
 /// The rules, given the addresses of the destinations (those of names and of the resolver

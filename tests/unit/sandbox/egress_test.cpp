@@ -16,7 +16,7 @@ std::string rules(const std::vector<std::string>& texts) {
     const std::string script = sandbox::make_filter_script(destinations);
     const std::string before = "nd-router-solicit } accept\n";
     const std::size_t begin = script.find(before) + before.size();
-    return script.substr(begin, script.find("    reject with") - begin);
+    return script.substr(begin, script.find("    meta l4proto tcp reject") - begin);
 }
 
 } // namespace
@@ -33,6 +33,11 @@ TEST_CASE("egress: a rule for each destination", "[sandbox]") {
           "    ip6 daddr 2001:db8::/32 meta l4proto tcp th dport 80-90 accept\n");
     CHECK(rules({"any:53/udp", "any"}) ==
           "    meta l4proto udp th dport 53-53 accept\n    accept\n");
+    CHECK(rules({"10.0.0.0/010", "10.0.0.0/08"}) ==
+          "    ip daddr 10.0.0.0/10 accept\n    ip daddr 10.0.0.0/8 accept\n");
+    CHECK(rules({"64:ff9b::1.2.3.4/96", "1:2:3:4:5:6:1.2.3.4", "2001:DB8:0::1"}) ==
+          "    ip6 daddr 64:ff9b::102:304/96 accept\n    ip6 daddr 1:2:3:4:5:6:102:304 accept\n"
+          "    ip6 daddr 2001:db8::1 accept\n");
     CHECK(rules({"0.0.0.0/0", "::/0"}) ==
           "    ip daddr 0.0.0.0/0 accept\n    ip6 daddr ::/0 accept\n");
 }
@@ -41,6 +46,7 @@ TEST_CASE("egress: what is not named is refused, whatever else there is", "[sand
     const std::string script = sandbox::make_filter_script({});
     CHECK(script.starts_with("table inet coracle {\n"));
     CHECK(script.find("policy drop;") != std::string::npos);
+    CHECK(script.find("oif lo notrack\n") < script.find("oif lo accept\n"));
     CHECK(script.ends_with("    reject with icmpx admin-prohibited\n  }\n}\n"));
 }
 
