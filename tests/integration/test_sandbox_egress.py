@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -16,10 +17,32 @@ OPTIONS = ("--net", "pasta", "--landlock", "off")  # the filter alone
 EVERY = [word for address in FAR for kind in ("tcp", "udp") for word in (kind, address, PORT)]
 
 
+# What of nf_tables is needed.
+PROBE = """table inet probe {
+  chain raw {
+    type filter hook output priority raw
+    oif lo notrack
+  }
+  chain rest {
+    type filter hook output priority filter
+    ct state established accept
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx admin-prohibited
+  }
+}
+"""
+
+
 @pytest.fixture(autouse=True)
 def with_nft():
     if not os.path.exists("/usr/sbin/nft"):
         pytest.skip("nft is not there")
+    if os.geteuid() == 0:
+        tried = subprocess.run(["unshare", "--net", "/usr/sbin/nft", "-f", "-"], input=PROBE, text=True,
+                               check=False, capture_output=True)
+        assert "syntax error" not in tried.stderr, tried.stderr
+        if tried.returncode:
+            pytest.skip(f"machine: nft: {tried.stderr.splitlines()[:1]}")
 
 
 def filtered(destinations):
