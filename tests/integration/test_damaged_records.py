@@ -37,9 +37,10 @@ class Entries:
         return os.path.join(box.runtime.root, name, "record.json")
 
     def record(self, name, **changes):
-        """The text of a record; its pid is that of the foreign process, its start time is not."""
+        """The text of a record; its pid is that of the foreign process, its start time is not, nor
+        would it be with one digit changed."""
         record = {**json.loads(self.text), "id": name, "pid": self.other.pid,
-                  "startTime": self.start_time + 1000, **changes}
+                  "startTime": self.start_time + 1111111, **changes}
         return json.dumps({key: value for key, value in record.items() if value is not ...},
                           separators=(",", ":")).encode() + b"\n"
 
