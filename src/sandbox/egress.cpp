@@ -51,14 +51,6 @@ bool set_address(Destination& destination, const std::string& text) {
     return false;
 }
 
-std::uint16_t parse_port(const std::string& whole, std::string_view text) {
-    std::optional<std::uint64_t> port = parse_unsigned(text, UINT16_MAX);
-    if (!port || *port == 0) {
-        refuse(whole, form);
-    }
-    return static_cast<std::uint16_t>(*port);
-}
-
 /// RFC 1123, and what a name server may be asked for besides. No address of IPv4, also a wrong one.
 bool is_host_name(std::string_view text) {
     constexpr std::size_t longest = 253;
@@ -135,13 +127,9 @@ void take_ports(const std::string& whole, std::string_view text, Destination& re
         refuse(whole, form);
     }
     text.remove_prefix(1);
-    std::size_t dash = text.find('-');
-    result.first_port = parse_port(whole, text.substr(0, dash));
-    result.last_port = dash == std::string_view::npos ? result.first_port
-                                                      : parse_port(whole, text.substr(dash + 1));
-    if (result.last_port < result.first_port) {
-        refuse(whole, "the last port is before the first");
-    }
+    Ports ports = parse_ports(whole, text, form);
+    result.first_port = ports.first;
+    result.last_port = static_cast<std::uint16_t>(ports.first + ports.count - 1);
 }
 
 /// One line of the chain.

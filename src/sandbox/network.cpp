@@ -20,29 +20,16 @@ namespace coracle::sandbox {
 
 namespace {
 
-std::uint16_t parse_port(const std::string& whole, std::string_view text) {
+constexpr const char* form =
+    "must be [ADDRESS:]PORT[:PORT][/udp|/tcp], ports from 1 to 65535 or a range like 80-89, an "
+    "address of IPv6 in brackets";
+
+std::uint16_t parse_port(const std::string& whole, std::string_view text, const char* expected) {
     std::optional<std::uint64_t> port = parse_unsigned(text, UINT16_MAX);
     if (!port || *port == 0) {
-        refuse(whole, "must be [ADDRESS:]PORT[:PORT][/udp|/tcp], ports from 1 to 65535 or a range "
-                      "like 80-89, an address of IPv6 in brackets");
+        refuse(whole, expected);
     }
     return static_cast<std::uint16_t>(*port);
-}
-
-struct Ports {
-    std::uint16_t first = 0;
-    std::uint16_t count = 1;
-};
-
-Ports parse_ports(const std::string& whole, std::string_view text) {
-    std::size_t dash = text.find('-');
-    std::uint16_t first = parse_port(whole, text.substr(0, dash));
-    std::uint16_t last =
-        dash == std::string_view::npos ? first : parse_port(whole, text.substr(dash + 1));
-    if (last < first) {
-        refuse(whole, "the last port is before the first");
-    }
-    return {first, static_cast<std::uint16_t>(last - first + 1)};
 }
 
 /// "80", or "80-89".
@@ -105,6 +92,17 @@ void add_ports(const Options& options, Protocol protocol, const char* option,
 
 } // namespace
 
+Ports parse_ports(const std::string& whole, std::string_view text, const char* expected) {
+    std::size_t dash = text.find('-');
+    std::uint16_t first = parse_port(whole, text.substr(0, dash), expected);
+    std::uint16_t last =
+        dash == std::string_view::npos ? first : parse_port(whole, text.substr(dash + 1), expected);
+    if (last < first) {
+        refuse(whole, "the last port is before the first");
+    }
+    return {first, static_cast<std::uint16_t>(last - first + 1)};
+}
+
 PublishedPort parse_published_port(const std::string& text) {
     std::string_view rest = text;
     PublishedPort result;
@@ -116,9 +114,9 @@ PublishedPort parse_published_port(const std::string& text) {
     }
     result.address = take_address(text, rest);
     std::size_t colon = rest.find(':');
-    Ports outside = parse_ports(text, rest.substr(0, colon));
+    Ports outside = parse_ports(text, rest.substr(0, colon), form);
     Ports inside =
-        colon == std::string_view::npos ? outside : parse_ports(text, rest.substr(colon + 1));
+        colon == std::string_view::npos ? outside : parse_ports(text, rest.substr(colon + 1), form);
     if (inside.count != outside.count) {
         refuse(text, "as many ports must be on both sides of the colon");
     }

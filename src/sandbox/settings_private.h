@@ -2,7 +2,9 @@
 
 #include "coracle/sandbox/settings.h"
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// The settings, one file an area.
@@ -10,6 +12,15 @@ namespace coracle::sandbox {
 
 /// Throws usage: "--name VALUE: text" is what the caller makes of it.
 [[noreturn]] void refuse(const std::string& value, const std::string& text);
+
+struct Ports {
+    std::uint16_t first = 0;
+    std::uint16_t count = 1;
+};
+
+/// "80" or "80-89", which stands in `whole`. Throws: usage; `expected` is the form of the whole.
+[[nodiscard]] Ports parse_ports(const std::string& whole, std::string_view text,
+                                const char* expected);
 
 [[nodiscard]] const std::vector<Setting>& path_settings();
 [[nodiscard]] const std::vector<Setting>& place_settings();
