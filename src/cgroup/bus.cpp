@@ -1,330 +1,176 @@
 #include "bus_private.h"
 
-#include "bus_library_private.h"
+#include "bus_messages_private.h"
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
+#include "coracle/sys/process.h"
+#include "coracle/sys/program_file.h"
+#include "coracle/sys/socket.h"
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
+#include <csignal>
+#include <unistd.h>
+#include <utility>
+
+extern "C" const char coracle_bus_image_begin[]; // NOLINT: symbols of bus_image.o
+extern "C" const char coracle_bus_image_end[];   // NOLINT
 
 namespace coracle::cgroup {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+/// Above what the program itself waits for: the greeting, two jobs.
+constexpr std::chrono::seconds patience{90};
 
-constexpr const char* service = "org.freedesktop.systemd1";
-constexpr const char* object = "/org/freedesktop/systemd1";
-constexpr const char* manager = "org.freedesktop.systemd1.Manager";
-constexpr std::chrono::seconds patience{30};
-constexpr std::uint64_t patience_us = 30000000;
-constexpr std::chrono::seconds greeting_patience{10};
-
-void check(int result, const char* what) {
-    if (result < 0) {
-        throw_system(-result, std::string("the bus of systemd: ") + what);
-    }
+std::string_view image() noexcept {
+    return {coracle_bus_image_begin,
+            static_cast<std::size_t>(coracle_bus_image_end - coracle_bus_image_begin)};
 }
 
-class Message {
-  public:
-    Message(sd_bus* bus, const char* member) {
-        check(library().new_method_call(bus, &message_, service, object, manager, member),
-              "make a message");
-    }
-    explicit Message(sd_bus_message* taken) : message_(taken) {}
-    Message(const Message&) = delete;
-    Message& operator=(const Message&) = delete;
-    Message(Message&&) = delete;
-    Message& operator=(Message&&) = delete;
-    ~Message() { library().unref(message_); }
-
-    [[nodiscard]] sd_bus_message* get() const { return message_; }
-
-    template <class... Values>
-    void append(const char* types, Values... values) {
-        check(library().append(message_, types, values...), "append to a message"); // NOLINT
-    }
-    void open(char type, const char* contents) {
-        check(library().open_container(message_, type, contents), "open a container");
-    }
-    void close() { check(library().close_container(message_), "close a container"); }
-    void append_pids(const std::vector<pid_t>& pids) {
-        std::vector<std::uint32_t> numbers(pids.begin(), pids.end());
-        check(library().append_array(message_, 'u', numbers.data(),
-                                     numbers.size() * sizeof(std::uint32_t)),
-              "append pids");
-    }
-    void append_property(const plan::UnitProperty& property);
-
-  private:
-    sd_bus_message* message_ = nullptr;
+struct ProgramStart {
+    int file;
+    int channel;
+    const std::string& socket_path;
 };
 
-void Message::append_property(const plan::UnitProperty& property) {
-    const char* name = property.name.c_str();
-    if (const bool* flag = std::get_if<bool>(&property.value)) {
-        append("(sv)", name, "b", *flag ? 1 : 0);
-    } else if (const std::uint64_t* number = std::get_if<std::uint64_t>(&property.value)) {
-        append("(sv)", name, "t", *number);
-    } else if (const std::string* text = std::get_if<std::string>(&property.value)) {
-        append("(sv)", name, "s", text->c_str());
-    } else {
-        const auto& bytes = std::get<std::vector<std::uint8_t>>(property.value);
-        open('r', "sv");
-        append("s", name);
-        open('v', "ay");
-        check(library().append_array(message_, 'y', bytes.data(), bytes.size()), "append bytes");
-        close();
-        close();
+/// Runs in: the child that becomes the program, on the parent's memory.
+[[gnu::no_sanitize_address]] // its stack is not the one that ASan knows
+int execute_bus_program(void* argument) noexcept {
+    const ProgramStart& start = *static_cast<const ProgramStart*>(argument);
+    try {
+        sys::set_parent_death_signal();
+        sys::close_on_exec_from(3); // what the caller passes on to the container, too
+        sys::keep_over_exec(start.channel);
+        sys::execute_fd(start.file,
+                        {"coracle-bus", std::to_string(start.channel), start.socket_path});
+    } catch (const Error& error) { // catch: a role's edge
+        BusAnswer answer;
+        answer.has_failed = true;
+        answer.kind = error.kind();
+        answer.errnum = error.errnum();
+        answer.text = "start coracle-bus: " + error.text();
+        (void)sys::try_send_packet(start.channel, encode(answer), {});
+    } catch (const std::exception&) { // catch: a role's edge; the end is seen
     }
-}
-
-BusError error_of(const sd_bus_error& error) {
-    return {error.name != nullptr ? error.name : "", error.message != nullptr ? error.message : ""};
+    ::_exit(1);
 }
 
 } // namespace
 
-struct Bus::State {
-    sd_bus* bus = nullptr;
-    bool matching = false;
-    std::string job;                                          ///< of the last call that made one
-    std::optional<BusError> refused;                          ///< its call has failed
-    std::vector<std::pair<std::string, std::string>> removed; ///< jobs and their results
-
-    static int on_job_removed(sd_bus_message* message, void* state, sd_bus_error* error);
-    static int on_job_reply(sd_bus_message* message, void* state, sd_bus_error* error);
-
-    [[nodiscard]] std::optional<BusError> await_greeting() const;
-    void match_jobs();
-    void call_for_job(const Message& message);
-    [[nodiscard]] std::optional<BusError> await_job();
-    [[nodiscard]] std::optional<BusError> call(const Message& message,
-                                               sd_bus_message** answer = nullptr) const;
-    [[nodiscard]] std::string result_of_job() const;
-};
-
-int Bus::State::on_job_removed(sd_bus_message* message, void* state, sd_bus_error* /*error*/) {
-    std::uint32_t id = 0;
-    const char* path = nullptr;
-    const char* unit = nullptr;
-    const char* result = nullptr;
-    if (library().read(message, "uoss", &id, &path, &unit, &result) >= 0) { // NOLINT
-        static_cast<State*>(state)->removed.emplace_back(path, result);
-    }
-    return 0;
-}
-
-int Bus::State::on_job_reply(sd_bus_message* message, void* state, sd_bus_error* /*error*/) {
-    auto* self = static_cast<State*>(state);
-    const char* path = nullptr;
-    if (const sd_bus_error* error = library().get_error(message); error != nullptr) {
-        self->refused = error_of(*error);
-    } else if (library().read(message, "o", &path) >= 0) { // NOLINT(*-vararg)
-        self->job = path;
-    }
-    return 0;
-}
-
-/// sd-bus itself waits 90 seconds for a bus that takes the connection and says nothing.
-std::optional<BusError> Bus::State::await_greeting() const {
-    Clock::time_point deadline = Clock::now() + greeting_patience;
-    while (library().is_ready(bus) <= 0) {
-        int done = library().process(bus, nullptr);
-        check(done, "connect");
-        auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
-        if (left.count() <= 0) {
-            return BusError{"", "the bus does not answer"};
-        }
-        if (done == 0) {
-            check(library().wait(bus, static_cast<std::uint64_t>(left.count())), "wait");
-        }
-    }
-    return std::nullopt;
-}
-
-/// Before the first job is asked for; the answer is not awaited.
-void Bus::State::match_jobs() {
-    if (!matching) {
-        check(library().match_signal_async(bus, nullptr, service, object, manager, "JobRemoved",
-                                           on_job_removed, nullptr, this),
-              "subscribe to JobRemoved");
-        matching = true;
-    }
-}
-
-void Bus::State::call_for_job(const Message& message) {
-    job.clear();
-    refused.reset();
-    check(library().call_async(bus, nullptr, message.get(), on_job_reply, this, patience_us),
-          "call");
-}
-
-std::string Bus::State::result_of_job() const {
-    for (const auto& [path, result] : removed) {
-        if (!job.empty() && path == job) {
-            return result;
-        }
-    }
-    return {};
-}
-
-std::optional<BusError> Bus::State::await_job() {
-    if (std::optional<BusError> failed = await_greeting()) {
-        return failed;
-    }
-    Clock::time_point deadline = Clock::now() + patience;
-    for (;;) {
-        int done = library().process(bus, nullptr);
-        check(done, "connect or read");
-        if (refused) {
-            return refused;
-        }
-        std::string result = result_of_job();
-        if (!result.empty()) {
-            return result == "done" || result == "skipped"
-                       ? std::nullopt
-                       : std::optional(BusError{"", "the job ended with \"" + result + "\""});
-        }
-        if (done > 0) {
-            continue;
-        }
-        auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
-        if (left.count() <= 0) {
-            return BusError{"", "no answer within 30 seconds"};
-        }
-        check(library().wait(bus, static_cast<std::uint64_t>(left.count())), "wait");
-    }
-}
-
-std::optional<BusError> Bus::State::call(const Message& message, sd_bus_message** answer) const {
-    if (std::optional<BusError> failed = await_greeting()) {
-        return failed;
-    }
-    sd_bus_error error{};
-    sd_bus_message* reply = nullptr;
-    int result = library().call(bus, message.get(), patience_us, &error, &reply);
-    std::optional<BusError> failed;
-    if (result < 0) {
-        failed = error_of(error);
-        if (failed->text.empty()) {
-            failed->text = describe_errno(-result);
-        }
-    } else if (answer != nullptr) {
-        *answer = reply;
-    } else {
-        Message release(reply);
-    }
-    library().error_free(&error);
-    return failed;
-}
-
-Bus::Bus(const std::string& socket_path) : state_(std::make_unique<State>()) {
-    // In an address every byte but these is escaped: the D-Bus specification, server addresses.
-    std::string address = "unix:path=";
-    for (char c : socket_path) {
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     c == '-' || c == '_' || c == '/' || c == '.';
-        constexpr const char* digits = "0123456789abcdef";
-        auto byte = static_cast<unsigned char>(c);
-        address +=
-            plain ? std::string(1, c) : std::string{'%', digits[byte >> 4U], digits[byte & 15U]};
-    }
-    check(library().bus_new(&state_->bus), "make a connection");
-    check(library().set_address(state_->bus, address.c_str()), "set the address");
-    check(library().set_bus_client(state_->bus, 1), "become a client");
-    int result = library().start(state_->bus);
-    if (result < 0) {
-        library().close(state_->bus);
-        throw_system(-result, "the bus of systemd: connect to " + printable(socket_path));
-    }
+Bus::Bus(std::string socket_path) : socket_path_(std::move(socket_path)) {
+    start_program();
 }
 
 Bus::~Bus() {
-    library().close(state_->bus);
+    end_program();
 }
 
-bool Bus::has_answered() const noexcept {
-    return library().is_ready(state_->bus) > 0;
+void Bus::start_program() {
+    sys::ProgramFile file("coracle-bus", image());
+    file.fill();
+    auto [ours, theirs] = sys::make_packet_pair();
+    ProgramStart start{file.fd(), theirs.get(), socket_path_};
+    program_ = sys::start_child(execute_bus_program, &start);
+    channel_ = std::move(ours);
 }
 
-bool Bus::knows_scope_oom_policy() const noexcept {
-    return library().is_253;
-}
-
-void Bus::start_scope(const std::string& name, const std::vector<plan::UnitProperty>& properties,
-                      const std::vector<pid_t>& pids) {
-    state_->match_jobs();
-    Message message(state_->bus, "StartTransientUnit");
-    message.append("ss", name.c_str(), "fail");
-    message.open('a', "(sv)");
-    for (const plan::UnitProperty& property : properties) {
-        message.append_property(property);
+int Bus::end_program() noexcept {
+    channel_.reset();
+    if (program_ == 0) {
+        return 0;
     }
-    message.open('r', "sv");
-    message.append("s", "PIDs");
-    message.open('v', "au");
-    message.append_pids(pids);
-    message.close();
-    message.close();
-    message.close();
-    message.append("a(sa(sv))", 0);
-    state_->call_for_job(message);
-    (void)library().process(state_->bus, nullptr); // on its way, if the connection stands
+    pid_t pid = std::exchange(program_, 0);
+    (void)::kill(pid, SIGKILL); // a child of ours, not reaped: the pid is still its own
+    try {
+        return sys::wait_for_child(pid);
+    } catch (const Error&) { // catch: a caller who ignores SIGCHLD has had it reaped
+        return 0;
+    }
+}
+
+void Bus::send(const BusRequest& request) const {
+    // EPIPE: it has ended, and has perhaps said why.
+    int errnum = sys::try_send_packet(channel_.get(), encode(request), {});
+    if (errnum != 0 && errnum != EPIPE) {
+        throw_system(errnum, "ask coracle-bus, which speaks with systemd");
+    }
+}
+
+std::optional<BusAnswer> Bus::receive() {
+    if (sys::wait_readable(channel_.get(), -1, patience) == sys::Ready::neither) {
+        throw_error(ErrorKind::system, "coracle-bus, which speaks with systemd, does not answer");
+    }
+    sys::Packet packet = sys::receive_packet(channel_.get(), max_bus_packet);
+    if (packet.data.empty()) {
+        return std::nullopt;
+    }
+    BusAnswer answer = decode_answer(packet.data);
+    has_answered_ = answer.has_greeted;
+    if (answer.has_failed) {
+        throw Error(answer.kind, answer.text, answer.errnum);
+    }
+    return answer;
+}
+
+void Bus::throw_ended() {
+    throw_error(ErrorKind::system, "coracle-bus, which speaks with systemd, " +
+                                       sys::describe_wait_status(end_program()));
+}
+
+BusAnswer Bus::ask(const BusRequest& request) {
+    send(request);
+    std::optional<BusAnswer> answer = receive();
+    if (!answer) { // it was killed; what is asked here may be asked twice
+        (void)end_program();
+        start_program();
+        send(request);
+        answer = receive();
+    }
+    if (!answer) {
+        throw_ended();
+    }
+    return std::move(*answer);
+}
+
+void Bus::start_scope(const std::string& name, std::vector<plan::UnitProperty> properties,
+                      const std::string& oom_policy, pid_t pid) const {
+    BusRequest request{BusVerb::start_scope, name, "", oom_policy, std::move(properties), {}};
+    request.pids = {static_cast<std::uint32_t>(pid)};
+    send(request);
 }
 
 std::optional<BusError> Bus::finish_scope() {
-    return state_->await_job();
+    std::optional<BusAnswer> answer = receive();
+    if (!answer) {
+        throw_ended();
+    }
+    return std::move(answer->refused);
 }
 
 void Bus::stop_unit(const std::string& name) {
-    state_->match_jobs();
-    Message message(state_->bus, "StopUnit");
-    message.append("ss", name.c_str(), "replace");
-    state_->call_for_job(message);
-    std::optional<BusError> failed = state_->await_job();
+    std::optional<BusError> failed = ask({BusVerb::stop_unit, name, "", "", {}, {}}).refused;
     if (failed && failed->name != "org.freedesktop.systemd1.NoSuchUnit") {
         throw_error(ErrorKind::system, "stop the unit " + printable(name) + ": " + failed->text);
     }
 }
 
 bool Bus::is_without_processes(const std::string& name) {
-    Message message(state_->bus, "GetUnitProcesses");
-    message.append("s", name.c_str());
-    sd_bus_message* reply = nullptr;
-    if (state_->call(message, &reply)) {
-        return false; // no such unit
-    }
-    Message answer(reply);
-    return library().enter_container(reply, 'a', "(sus)") >= 0 && library().at_end(reply, 0) > 0;
+    return ask({BusVerb::is_without_processes, name, "", "", {}, {}}).yes;
 }
 
 void Bus::reset_failed(const std::string& name) {
-    Message message(state_->bus, "ResetFailedUnit");
-    message.append("s", name.c_str());
-    (void)state_->call(message);
+    (void)ask({BusVerb::reset_failed, name, "", "", {}, {}});
 }
 
 std::optional<BusError> Bus::set_properties(const std::string& name,
                                             const std::vector<plan::UnitProperty>& properties) {
-    Message message(state_->bus, "SetUnitProperties");
-    message.append("sb", name.c_str(), 1);
-    message.open('a', "(sv)");
-    for (const plan::UnitProperty& property : properties) {
-        message.append_property(property);
-    }
-    message.close();
-    return state_->call(message);
+    return ask({BusVerb::set_properties, name, "", "", properties, {}}).refused;
 }
 
 std::optional<BusError> Bus::attach(const std::string& name, const std::string& sub_cgroup,
-                                    const std::vector<pid_t>& pids) {
-    Message message(state_->bus, "AttachProcessesToUnit");
-    message.append("ss", name.c_str(), sub_cgroup.c_str());
-    message.append_pids(pids);
-    return state_->call(message);
+                                    pid_t pid) {
+    return ask({BusVerb::attach, name, sub_cgroup, "", {}, {static_cast<std::uint32_t>(pid)}})
+        .refused;
 }
 
 } // namespace coracle::cgroup

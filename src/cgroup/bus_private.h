@@ -1,17 +1,13 @@
 #pragma once
 
 #include "coracle/plan/cgroup_plan.h"
+#include "coracle/sys/fd.h"
 
-#include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
 
-/// The manager of units, over D-Bus: the only place that knows of sd-bus. libsystemd is opened when
-/// a bus is, and never in a child. Runs in: parent.
-/// Source: org.freedesktop.systemd1(5), sd-bus(3).
 namespace coracle::cgroup {
 
 /// What the manager answered where it did not do as asked.
@@ -20,24 +16,32 @@ struct BusError {
     std::string text;
 };
 
+struct BusRequest;
+struct BusAnswer;
+
+/// The manager of units of systemd, asked by a program of ours that lives as long as this object:
+/// coracle-bus, which alone knows of sd-bus. Runs in: parent.
+/// Source: org.freedesktop.systemd1(5).
 class Bus {
   public:
-    /// Nothing is awaited yet. Throws: unsupported if libsystemd is not there; system.
-    explicit Bus(const std::string& socket_path);
+    /// The program is on its way, and nothing is awaited yet: that libsystemd is not there
+    /// (unsupported), or the bus not reached (system), is thrown by what asks for an answer first.
+    /// Throws: system.
+    explicit Bus(std::string socket_path);
     Bus(const Bus&) = delete;
     Bus& operator=(const Bus&) = delete;
     Bus(Bus&&) = delete;
     Bus& operator=(Bus&&) = delete;
     ~Bus();
 
-    /// Whether the bus has taken this client in: before that nobody is asked anything.
-    [[nodiscard]] bool has_answered() const noexcept;
-    /// Whether the library is of a systemd that knows OOMPolicy= of scopes: 253.
-    [[nodiscard]] bool knows_scope_oom_policy() const noexcept;
+    /// Whether the bus had taken this client in at the last answer: before that nobody is asked
+    /// anything.
+    [[nodiscard]] bool has_answered() const noexcept { return has_answered_; }
 
-    /// Asks for a transient scope with these processes in it; does not wait. Throws: system.
-    void start_scope(const std::string& name, const std::vector<plan::UnitProperty>& properties,
-                     const std::vector<pid_t>& pids);
+    /// Asks for a transient scope with these processes in it; does not wait. `oom_policy`: its
+    /// OOMPolicy=, where the library is of a systemd that knows that: 253. Throws: system.
+    void start_scope(const std::string& name, std::vector<plan::UnitProperty> properties,
+                     const std::string& oom_policy, pid_t pid) const;
     /// The job of the scope is done; or what kept it from that. Throws: system, if the bus fails.
     [[nodiscard]] std::optional<BusError> finish_scope();
 
@@ -49,13 +53,25 @@ class Bus {
     void reset_failed(const std::string& name);
     [[nodiscard]] std::optional<BusError>
     set_properties(const std::string& name, const std::vector<plan::UnitProperty>& properties);
-    /// The processes become the unit's, in its cgroup `sub_cgroup` ("" or "/a").
-    [[nodiscard]] std::optional<BusError>
-    attach(const std::string& name, const std::string& sub_cgroup, const std::vector<pid_t>& pids);
+    /// The process becomes the unit's, in its cgroup `sub_cgroup` ("" or "/a").
+    [[nodiscard]] std::optional<BusError> attach(const std::string& name,
+                                                 const std::string& sub_cgroup, pid_t pid);
 
   private:
-    struct State;
-    std::unique_ptr<State> state_;
+    void start_program();
+    /// It is gone; its wait status.
+    int end_program() noexcept;
+    void send(const BusRequest& request) const;
+    /// Nothing if the program has ended.
+    [[nodiscard]] std::optional<BusAnswer> receive();
+    [[noreturn]] void throw_ended();
+    /// Of a program that was killed meanwhile, another is asked.
+    [[nodiscard]] BusAnswer ask(const BusRequest& request);
+
+    std::string socket_path_;
+    sys::Fd channel_;
+    pid_t program_ = 0;
+    bool has_answered_ = false;
 };
 
 } // namespace coracle::cgroup

@@ -15,7 +15,7 @@ namespace {
 /// What systemd says against it.
 std::optional<BusError> attach_by_systemd(const Location& location, const std::string& sub,
                                           pid_t pid) {
-    return Bus(location.bus_path).attach(location.scope, sub, {pid});
+    return Bus(location.bus_path).attach(location.scope, sub, pid);
 }
 
 /// The files that are about to be written, as they are.

@@ -47,7 +47,7 @@ void make_directories(const std::string& mount_point, const std::string& path) {
     } while (end != std::string::npos);
 }
 
-std::vector<plan::UnitProperty> scope_properties(const plan::ScopePlan& scope, bool oom_policy) {
+std::vector<plan::UnitProperty> scope_properties(const plan::ScopePlan& scope) {
     std::vector<plan::UnitProperty> properties{
         {"Description", scope.description},
         {"Slice", scope.slice},
@@ -61,9 +61,6 @@ std::vector<plan::UnitProperty> scope_properties(const plan::ScopePlan& scope, b
         {"CollectMode", std::string("inactive-or-failed")},
     };
     properties.insert(properties.end(), scope.properties.begin(), scope.properties.end());
-    if (oom_policy) {
-        properties.push_back({"OOMPolicy", scope.oom_policy});
-    }
     return properties;
 }
 
@@ -93,7 +90,7 @@ struct Placement::State {
 
     void attempt(void (State::*step)());
     void prepare();
-    void connect();
+    [[nodiscard]] std::optional<BusError> await_scope();
     void begin();
     void finish();
     void start_scope();
@@ -126,6 +123,7 @@ void Placement::State::attempt(void (State::*step)()) {
         for (const plan::CgroupWrite& write : plan.writes) {
             degraded.push_back({write.member, "no such limit without a cgroup"});
         }
+        bus.reset();
         if (started || !path.empty()) {
             destroy(location());
         }
@@ -137,6 +135,7 @@ void Placement::State::attempt(void (State::*step)()) {
 
 void Placement::State::prepare() {
     if (method == CgroupMethod::systemd) {
+        bus = std::make_unique<Bus>(plan.scope.bus_path); // starts while others work
         return;
     }
     make_directories(plan.mount_point, plan.path);
@@ -146,16 +145,9 @@ void Placement::State::prepare() {
     id = directory->id();
 }
 
-void Placement::State::connect() {
-    if (method == CgroupMethod::systemd) {
-        bus = std::make_unique<Bus>(plan.scope.bus_path);
-    }
-}
-
 void Placement::State::start_scope() {
     started = true;
-    bus->start_scope(plan.scope.name, scope_properties(plan.scope, bus->knows_scope_oom_policy()),
-                     {pid});
+    bus->start_scope(plan.scope.name, scope_properties(plan.scope), plan.scope.oom_policy, pid);
 }
 
 void Placement::State::begin() {
@@ -174,14 +166,27 @@ void Placement::State::begin() {
     }
 }
 
+/// From here on it is known whether a scope was asked for at all.
+std::optional<BusError> Placement::State::await_scope() {
+    started = false;
+    try {
+        std::optional<BusError> failed = bus->finish_scope();
+        started = bus->has_answered();
+        return failed;
+    } catch (const Error&) { // catch: notes what is to be removed, rethrows
+        started = bus->has_answered();
+        throw;
+    }
+}
+
 void Placement::State::finish_scope() {
     const plan::ScopePlan& scope = plan.scope;
-    std::optional<BusError> failed = bus->finish_scope();
+    std::optional<BusError> failed = await_scope();
     if (failed && failed->name == unit_exists) {
         // One that has failed stays until it is reset; one that runs is another's.
         bus->reset_failed(scope.name);
         start_scope();
-        failed = bus->finish_scope();
+        failed = await_scope();
     }
     if (failed && failed->name == unit_exists) {
         started = false; // not ours to stop
@@ -190,7 +195,6 @@ void Placement::State::finish_scope() {
                                                 "has it; name another in /linux/cgroupsPath");
     }
     if (failed) {
-        started = bus->has_answered(); // else it was not even asked
         throw_error(ErrorKind::system,
                     "systemd does not start " + printable(scope.name) + " in " +
                         printable(scope.slice) + ": " + printable(failed->text) +
@@ -222,6 +226,7 @@ void Placement::State::limit() {
 void Placement::State::finish() {
     if (method == CgroupMethod::systemd) {
         finish_scope();
+        bus.reset();
     }
 }
 
@@ -254,10 +259,6 @@ Placement::~Placement() {
 
 void Placement::prepare() {
     state_->attempt(&State::prepare);
-}
-
-void Placement::connect() {
-    state_->attempt(&State::connect);
 }
 
 int Placement::birth_fd() const noexcept {

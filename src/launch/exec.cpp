@@ -35,7 +35,7 @@ struct ExecLaunch::State {
 };
 
 void ExecLaunch::State::start_joiner() {
-    PrivateCopy private_copy;
+    sys::ProgramFile private_copy = make_private_copy();
     private_copy.fill();
     auto [parent_end, child_end] = sys::make_packet_pair();
     side.channel = ParentEnd(std::move(parent_end));

@@ -82,7 +82,6 @@ void Launch::State::clone_intermediate(const std::vector<OpenNamespace>& joined,
 void Launch::State::map_ids() {
     (void)side.require<NeedIdMap>(intermediate, "intermediate");
     if (plan.cgroup.scope_start == plan::ScopeStart::with_intermediate) {
-        placement.connect();
         placement.begin(intermediate.pid, born); // it still has the caller's uid
         placement.finish();
         born = cgroup::Placement::Born::inside; // so init will be
@@ -106,10 +105,8 @@ void Launch::State::compile_filter() {
 /// The intermediate unshares the rest, and then init mounts. With a scope the filter is compiled
 /// while systemd works.
 void Launch::State::use_idle_time() {
-    if (plan.cgroup.method == plan::CgroupMethod::systemd &&
-        plan.cgroup.scope_start == plan::ScopeStart::with_init) {
-        placement.connect();
-    } else {
+    if (plan.cgroup.method != plan::CgroupMethod::systemd ||
+        plan.cgroup.scope_start != plan::ScopeStart::with_init) {
         compile_filter();
     }
 }
@@ -206,7 +203,7 @@ void Launch::bring_up() {
     State& state = *state_;
     std::vector<OpenNamespace> joined = open_namespaces(state.plan, state.proc_fd);
     state.placement.prepare();
-    PrivateCopy private_copy;
+    sys::ProgramFile private_copy = make_private_copy();
     state.clone_intermediate(joined, private_copy.fd());
     state.map_ids();
     private_copy.fill(); // while the intermediate unshares the rest

@@ -1,24 +1,12 @@
 #pragma once
 
 #include "channel_private.h"
-#include "coracle/sys/fd.h"
+#include "coracle/sys/program_file.h"
 
 namespace coracle::launch {
 
-/// The container-side program in a file that nobody else has: a memfd, or where that cannot be had
-/// a file without a name on the host's disk or /dev/shm. Runs in: parent.
-class PrivateCopy {
-  public:
-    /// Throws: system; unsupported if there is no place for it.
-    PrivateCopy();
-    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    /// It is complete, and nobody can change it any more. Throws: system.
-    void fill();
-
-  private:
-    sys::Fd fd_;
-    bool filled_ = false;
-};
+/// The container-side program, to be filled and executed. Runs in: parent. Throws: as ProgramFile.
+[[nodiscard]] sys::ProgramFile make_private_copy();
 
 /// What execute_private_copy is given; borrowed from the memory of who starts it.
 struct CopyStart {

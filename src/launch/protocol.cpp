@@ -1,6 +1,6 @@
 #include "protocol_private.h"
 
-#include "archive_private.h"
+#include "coracle/base/archive.h"
 
 #include <array>
 
@@ -12,112 +12,117 @@ using Of = std::conditional_t<Archive::reads, T, const T>;
 
 template <class A>
 void fields(A& a, Of<A, AttributeChange>& v) {
-    launch::transfer_all(a, v.set, v.clear);
+    archive::transfer_all(a, v.set, v.clear);
 }
 template <class A>
 void fields(A& a, Of<A, NewFilesystem>& v) {
-    launch::transfer_all(a, v.type, v.source, v.data, v.superblock_flags, v.copy_up);
+    archive::transfer_all(a, v.type, v.source, v.data, v.superblock_flags, v.copy_up);
 }
 template <class A>
 void fields(A& a, Of<A, BindMount>& v) {
-    launch::transfer_all(a, v.source, v.recursive);
-    launch::transfer_enum(a, v.link, SourceLink::copy);
-    launch::transfer_all(a, v.with_host_peers);
+    archive::transfer_all(a, v.source, v.recursive);
+    archive::transfer_enum(a, v.link, SourceLink::copy);
+    archive::transfer_all(a, v.with_host_peers);
 }
 template <class A>
 void fields(A& a, Of<A, Remount>& v) {
-    launch::transfer_all(a, v.data, v.superblock_flags, v.superblock_clear);
+    archive::transfer_all(a, v.data, v.superblock_flags, v.superblock_clear);
 }
 template <class A>
 void fields(A& a, Of<A, MountStep>& v) {
-    launch::transfer_all(a, v.name, v.destination);
-    launch::transfer_variant(a, v.what);
-    launch::transfer_all(a, v.attributes, v.recursive_attributes, v.propagation,
-                         v.propagation_recursive, v.read_only_last, v.no_symlinks, v.on_symlink,
-                         v.shows_cgroups, v.fallback);
+    archive::transfer_all(a, v.name, v.destination);
+    archive::transfer_variant(a, v.what);
+    archive::transfer_all(a, v.attributes, v.recursive_attributes, v.propagation,
+                          v.propagation_recursive, v.read_only_last, v.no_symlinks, v.on_symlink,
+                          v.shows_cgroups, v.fallback);
 }
 template <class A>
 void fields(A& a, Of<A, DeviceStep>& v) {
-    launch::transfer_enum(a, v.method, DeviceMethod::bind_from_host);
-    launch::transfer_all(a, v.path, v.mode, v.major, v.minor, v.uid, v.gid, v.from_config);
+    archive::transfer_enum(a, v.method, DeviceMethod::bind_from_host);
+    archive::transfer_all(a, v.path, v.mode, v.major, v.minor, v.uid, v.gid, v.from_config);
 }
 template <class A>
 void fields(A& a, Of<A, SymlinkStep>& v) {
-    launch::transfer_all(a, v.path, v.target);
+    archive::transfer_all(a, v.path, v.target);
 }
 template <class A>
 void fields(A& a, Of<A, RootfsPlan>& v) {
-    launch::transfer_all(a, v.path, v.readonly, v.propagation, v.sources_given, v.pivot, v.mounts,
-                         v.devices, v.symlinks, v.masked_paths, v.readonly_paths);
+    archive::transfer_all(a, v.path, v.readonly, v.propagation, v.sources_given, v.pivot, v.mounts,
+                          v.devices, v.symlinks, v.masked_paths, v.readonly_paths);
 }
 template <class A>
 void fields(A& a, Of<A, CapabilityPlan>& v) {
-    launch::transfer_all(a, v.bounding, v.effective, v.inheritable, v.permitted, v.ambient);
+    archive::transfer_all(a, v.bounding, v.effective, v.inheritable, v.permitted, v.ambient);
 }
 template <class A>
 void fields(A& a, Of<A, RlimitPlan>& v) {
-    launch::transfer_all(a, v.resource, v.soft, v.hard);
+    archive::transfer_all(a, v.resource, v.soft, v.hard);
 }
 template <class A>
 void fields(A& a, Of<A, SchedulerPlan>& v) {
-    launch::transfer_all(a, v.policy, v.flags, v.nice, v.priority, v.runtime, v.deadline, v.period);
+    archive::transfer_all(a, v.policy, v.flags, v.nice, v.priority, v.runtime, v.deadline,
+                          v.period);
 }
 template <class A>
 void fields(A& a, Of<A, IoPriorityPlan>& v) {
-    launch::transfer_all(a, v.io_class, v.level);
+    archive::transfer_all(a, v.io_class, v.level);
 }
 template <class A>
 void fields(A& a, Of<A, MemoryPolicyPlan>& v) {
-    launch::transfer_all(a, v.mode, v.nodes);
+    archive::transfer_all(a, v.mode, v.nodes);
 }
 template <class A>
 void fields(A& a, Of<A, LandlockPath>& v) {
-    launch::transfer_all(a, v.path, v.rights);
+    archive::transfer_all(a, v.path, v.rights);
 }
 template <class A>
 void fields(A& a, Of<A, LandlockPort>& v) {
-    launch::transfer_all(a, v.port, v.rights);
+    archive::transfer_all(a, v.port, v.rights);
 }
 template <class A>
 void fields(A& a, Of<A, LandlockPlan>& v) {
-    launch::transfer_all(a, v.handled_fs, v.handled_net, v.scoped, v.file_rights, v.paths, v.ports);
+    archive::transfer_all(a, v.handled_fs, v.handled_net, v.scoped, v.file_rights, v.paths,
+                          v.ports);
 }
 template <class A>
 void fields(A& a, Of<A, ProcessPlan>& v) {
-    launch::transfer_enum(a, v.groups_method, GroupsMethod::set_if_allowed);
-    launch::transfer_all(a, v.terminal, v.terminal_height, v.terminal_width, v.args, v.env, v.cwd,
-                         v.set_home, v.uid, v.gid, v.groups, v.umask, v.no_new_privileges,
-                         v.capabilities, v.last_capability, v.rlimits, v.oom_score_adj, v.scheduler,
-                         v.io_priority, v.personality, v.memory_policy, v.apparmor_change,
-                         v.selinux_label, v.ignored_signals, v.preserve_fds, v.has_filter,
-                         v.filter_flags, v.landlock, v.own_core_cookie, v.parent_death_signal);
+    archive::transfer_enum(a, v.groups_method, GroupsMethod::set_if_allowed);
+    archive::transfer_all(
+        a, v.terminal, v.terminal_height, v.terminal_width, v.args, v.env, v.cwd, v.set_home, v.uid,
+        v.gid, v.groups, v.umask, v.no_new_privileges, v.capabilities, v.last_capability, v.rlimits,
+        v.oom_score_adj, v.scheduler, v.io_priority, v.personality, v.memory_policy,
+        v.apparmor_change, v.selinux_label, v.ignored_signals, v.preserve_fds, v.has_filter,
+        v.filter_flags, v.landlock, v.own_core_cookie, v.parent_death_signal);
 }
 template <class A>
 void fields(A& a, Of<A, Hook>& v) {
-    launch::transfer_all(a, v.name, v.path, v.args, v.env, v.timeout_seconds);
+    archive::transfer_all(a, v.name, v.path, v.args, v.env, v.timeout_seconds);
 }
 template <class A>
 void fields(A& a, Of<A, InitPlan>& v) {
-    launch::transfer_text(a, v.id);
-    launch::transfer_enum(a, v.gate, GateKind::channel);
-    launch::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring, v.new_cgroup_namespace,
-                         v.loopback_up, v.awaits_parent, v.own_pid_namespace, v.sysctls, v.rootfs,
-                         v.process, v.waits_for_hooks, v.create_container_hooks,
-                         v.start_container_hooks);
+    archive::transfer_text(a, v.id);
+    archive::transfer_enum(a, v.gate, GateKind::channel);
+    archive::transfer_all(a, v.hostname, v.domainname, v.new_session_keyring,
+                          v.new_cgroup_namespace, v.loopback_up, v.awaits_parent,
+                          v.own_pid_namespace, v.sysctls, v.rootfs, v.process, v.waits_for_hooks,
+                          v.create_container_hooks, v.start_container_hooks);
 }
 template <class A>
 void fields(A& a, Of<A, ExecPlan>& v) {
-    launch::transfer_all(a, v.id, v.join_session_keyring, v.joins_user_namespace, v.joins,
-                         v.initial_cpus, v.final_cpus, v.core_cookie_of, v.process);
+    archive::transfer_all(a, v.id, v.join_session_keyring, v.joins_user_namespace, v.joins,
+                          v.initial_cpus, v.final_cpus, v.core_cookie_of, v.process);
 }
 template <class A>
 void fields(A& a, Of<A, Degradation>& v) {
-    launch::transfer_all(a, v.what, v.why);
+    archive::transfer_all(a, v.what, v.why);
 }
 
 } // namespace coracle::plan
 
 namespace coracle::launch {
+
+using archive::Decoder;
+using archive::Encoder;
 
 using plan::Of;
 

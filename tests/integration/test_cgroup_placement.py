@@ -1,7 +1,9 @@
 """Which cgroup a container is in, and who makes it: systemd by its bus, or the kernel's directories."""
 
 import os
+import re
 import socket
+import subprocess
 
 import pytest
 
@@ -304,3 +306,35 @@ def test_a_parent_that_cannot_have_the_limit_is_named(box, busy, kind, says):
         assert result.rc != 0 and len(result.err.splitlines()) == 1
         assert f"/{box.mark}" in result.err
         assert says in result.err
+
+
+# ---- the library that speaks with systemd
+
+
+@pytest.fixture
+def no_libsystemd(box):
+    """The box's runtime, where libsystemd is an empty file."""
+    library = subprocess.run(["/sbin/ldconfig", "-p"], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout
+    path = re.search(r"libsystemd\.so\.0 .*=> (\S+)", library)[1]
+    hide = f"mount --bind /dev/null {os.path.realpath(path)} && exec \"$@\""
+    box.runtime.prefix[:0] = ["unshare", "--mount", "--propagation", "private", "sh", "-c", hide,
+                              "sh"]
+
+
+@pytest.mark.modes("root")
+@pytest.mark.usefixtures("no_libsystemd")
+def test_without_libsystemd_a_scope_that_was_asked_for_is_an_error(box):
+    box.fails("create", "--bundle", box.bundle("pause").path, box.new_id(), options=["-s"],
+              says=["a systemd cgroup needs libsystemd: ",
+                    "install libsystemd0, or give --cgroup-manager=cgroupfs"])
+    assert cgroups.units(box) == []
+
+
+@pytest.mark.modes("root")
+@pytest.mark.usefixtures("no_libsystemd")
+def test_without_libsystemd_a_container_that_can_do_without_says_why(box):
+    container = box.create("pause")
+    degradations = box.state(container.id)["annotations"]
+    assert "a systemd cgroup needs libsystemd: " in str(box.state(container.id)), degradations
+    assert cgroups.units(box) == []

@@ -35,11 +35,9 @@ class Placement {
     Placement& operator=(Placement&&) = delete;
     ~Placement();
 
-    /// Before the first clone: the directory is there. Throws: what keeps it from being made.
+    /// Before the first clone: the directory is there, or the bus is being connected to.
+    /// Throws: what keeps it from being made.
     void prepare();
-    /// Before begin, and while others have something to do: the bus is being connected to.
-    /// Throws: what keeps it from that.
-    void connect();
     /// The cgroup that a clone may be born in; -1: move it by begin.
     [[nodiscard]] int birth_fd() const noexcept;
     /// `pid` is on its way into the cgroup. `born_in`: it is there already. Throws: as prepare.

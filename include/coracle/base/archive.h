@@ -16,7 +16,7 @@
 /// Plain data to bytes and back. A struct names its fields once, in `fields(archive, value)`, and
 /// that one list serves both directions. Integers are little-endian and as wide as their type;
 /// lengths are 64 bits wide.
-namespace coracle::launch {
+namespace coracle::archive {
 
 class Encoder {
   public:
@@ -217,4 +217,4 @@ void transfer_all(Archive& archive, Values&... values) {
     (transfer(archive, values), ...);
 }
 
-} // namespace coracle::launch
+} // namespace coracle::archive
