@@ -324,8 +324,10 @@ void ContainerDir::save(const spec::Record& record) const {
     in_context([&] { return "state of container " + id_ + " in " + place_of(root_.get()); },
                [&] {
                    std::string text = spec::write_record(record);
-                   sys::replace_file(fd_.get(), record_name, record_temporary, text, 0600);
-                   if (record.pid != 0) { // there is something that must not be lost
+                   bool again = record.pid != 0; // after the intent
+                   sys::replace_file(fd_.get(), record_name, record_temporary, text, 0600,
+                                     again ? sys::Expected::old_file : sys::Expected::nothing);
+                   if (again) { // there is something that must not be lost
                        sys::replace_file(fd_.get(), copy_name, record_temporary, text, 0600);
                    }
                });

@@ -59,7 +59,7 @@ Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
 
 std::string read_all(int fd, std::size_t limit, const std::string& name) {
     // The size is not asked for: files of /proc have none, and most others fit in here.
-    constexpr std::size_t first_chunk = 16384;
+    constexpr std::size_t first_chunk = 8192;
     std::string content;
     for (;;) {
         std::size_t used = content.size();
@@ -164,8 +164,21 @@ void rename_file(int dir_fd, const std::string& name, const std::string& other) 
     }
 }
 
+namespace {
+
+/// False where there is no old file, or the file system or an outer container has no exchange.
+bool try_exchange(int dir_fd, const std::string& temporary, const std::string& name) noexcept {
+    if (::renameat2(dir_fd, temporary.c_str(), dir_fd, name.c_str(), RENAME_EXCHANGE) != 0) {
+        return false;
+    }
+    (void)::unlinkat(dir_fd, temporary.c_str(), 0); // the old one
+    return true;
+}
+
+} // namespace
+
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
-                  std::string_view data, mode_t mode) {
+                  std::string_view data, mode_t mode, Expected expected) {
     constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
     Fd fd;
     if (int errnum = try_open_at(dir_fd, temporary, flags, mode, fd); errnum != 0) {
@@ -176,7 +189,9 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
     try {
         write_all(fd.get(), data, name);
         close_written(std::move(fd), name);
-        rename_file(dir_fd, temporary, name);
+        if (expected == Expected::nothing || !try_exchange(dir_fd, temporary, name)) {
+            rename_file(dir_fd, temporary, name);
+        }
     } catch (Error&) { // catch: removes the temporary, rethrows
         (void)::unlinkat(dir_fd, temporary.c_str(), 0);
         throw;
