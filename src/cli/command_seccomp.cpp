@@ -57,7 +57,7 @@ std::string list_profiles() {
     return text;
 }
 
-std::string show(const std::string& name) {
+std::string compose_document(const std::string& name) {
     return spec::write_seccomp_document(sandbox::compose_seccomp(name));
 }
 
@@ -112,7 +112,7 @@ int run_seccomp(const container::Context& /*context*/, std::vector<std::string> 
         question.arguments = parse_arguments_of_call({words.begin() + 2, words.end()});
         print(describe_in_a_line(question));
     } else {
-        print(action == "list" ? list_profiles() : show(words.front()));
+        print(action == "list" ? list_profiles() : compose_document(words.front()));
     }
     return 0;
 }

@@ -324,12 +324,13 @@ void ContainerDir::save(const spec::Record& record) const {
     in_context([&] { return "state of container " + id_ + " in " + place_of(root_.get()); },
                [&] {
                    std::string text = spec::write_record(record);
-                   bool again = record.pid != 0; // after the intent
-                   sys::replace_file(fd_.get(), record_name, record_temporary, text, 0600,
-                                     again ? sys::Expected::old_file : sys::Expected::nothing);
-                   if (again) { // there is something that must not be lost
-                       sys::replace_file(fd_.get(), copy_name, record_temporary, text, 0600);
+                   if (record.pid == 0) { // the intent
+                       sys::replace_file(fd_.get(), record_name, record_temporary, text, 0600);
+                       return;
                    }
+                   sys::exchange_file(fd_.get(), record_name, record_temporary, text, 0600);
+                   // From here on there is something that must not be lost.
+                   sys::replace_file(fd_.get(), copy_name, record_temporary, text, 0600);
                });
 }
 

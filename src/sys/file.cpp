@@ -166,19 +166,8 @@ void rename_file(int dir_fd, const std::string& name, const std::string& other) 
 
 namespace {
 
-/// False where there is no old file, or the file system or an outer container has no exchange.
-bool try_exchange(int dir_fd, const std::string& temporary, const std::string& name) noexcept {
-    if (::renameat2(dir_fd, temporary.c_str(), dir_fd, name.c_str(), RENAME_EXCHANGE) != 0) {
-        return false;
-    }
-    (void)::unlinkat(dir_fd, temporary.c_str(), 0); // the old one
-    return true;
-}
-
-} // namespace
-
-void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
-                  std::string_view data, mode_t mode, Expected expected) {
+void write_temporary(int dir_fd, const std::string& name, const std::string& temporary,
+                     std::string_view data, mode_t mode) {
     constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
     Fd fd;
     if (int errnum = try_open_at(dir_fd, temporary, flags, mode, fd); errnum != 0) {
@@ -189,13 +178,38 @@ void replace_file(int dir_fd, const std::string& name, const std::string& tempor
     try {
         write_all(fd.get(), data, name);
         close_written(std::move(fd), name);
-        if (expected == Expected::nothing || !try_exchange(dir_fd, temporary, name)) {
-            rename_file(dir_fd, temporary, name);
-        }
     } catch (Error&) { // catch: removes the temporary, rethrows
         (void)::unlinkat(dir_fd, temporary.c_str(), 0);
         throw;
     }
+}
+
+void rename_temporary(int dir_fd, const std::string& temporary, const std::string& name) {
+    try {
+        rename_file(dir_fd, temporary, name);
+    } catch (Error&) { // catch: removes the temporary, rethrows
+        (void)::unlinkat(dir_fd, temporary.c_str(), 0);
+        throw;
+    }
+}
+
+} // namespace
+
+void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
+                  std::string_view data, mode_t mode) {
+    write_temporary(dir_fd, name, temporary, data, mode);
+    rename_temporary(dir_fd, temporary, name);
+}
+
+void exchange_file(int dir_fd, const std::string& name, const std::string& temporary,
+                   std::string_view data, mode_t mode) {
+    write_temporary(dir_fd, name, temporary, data, mode);
+    if (::renameat2(dir_fd, temporary.c_str(), dir_fd, name.c_str(), RENAME_EXCHANGE) == 0) {
+        (void)::unlinkat(dir_fd, temporary.c_str(), 0); // the old one
+        return;
+    }
+    // No old file, or a file system or an outer container that has no exchange.
+    rename_temporary(dir_fd, temporary, name);
 }
 
 bool try_place_file(int dir_fd, const std::string& name, std::string_view data, mode_t mode) {

@@ -13,14 +13,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TIDY = "clang-tidy-14"
+UNITY = re.compile(r"-unity\d+\.cpp$")
 GCC_ONLY = re.compile(r" -(?:ftrivial-auto-var-init=zero|Wno-restrict|fsanitize=\S+)")
 BAD_EXAMPLE = '#include <fcntl.h>\nint BadName() { return open("/", O_RDONLY); }\n'
 BAD_CHECKS = ("android-cloexec-open", "readability-identifier-naming")
 
 
+def expand(entry):
+    """An entry of several files that are compiled as one: one for each of them."""
+    if not UNITY.search(entry["file"]):
+        return [entry]
+    text = (Path(entry["directory"]) / entry["file"]).read_text(encoding="utf-8")
+    files = [os.path.normpath(file) for file in re.findall(r'#include ?[<"](.*)[>"]', text)]
+    return [{**entry, "file": file, "command": entry["command"].replace(entry["file"], file)}
+            for file in files]
+
+
 def write_database(build, folder):
     """The compilation database of `build` without the flags that are g++'s alone."""
     database = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
+    database = [one for entry in database for one in expand(entry)]
     for entry in database:
         entry["command"] = GCC_ONLY.sub("", entry["command"])
     text = json.dumps(database)

@@ -47,15 +47,17 @@ void write_file(int dir_fd, const std::string& path, std::string_view data);
 /// Gives `name` in the directory the name `other`, in place of what has that. Throws: system.
 void rename_file(int dir_fd, const std::string& name, const std::string& other);
 
-/// What replace_file will find. An old file is exchanged for the new one and removed, since ext4
-/// writes a file to disk before it lets it take the place of another by rename(2).
-enum class Expected { nothing, old_file };
-
 /// Makes `name` in the directory hold `data`, by a temporary `temporary` beside it and rename(2):
-/// a reader sees the old or the new content, never a part. `expected` only saves time.
-/// Throws: system. Source: renameat2(2), RENAME_EXCHANGE; ext4(5), auto_da_alloc.
+/// a reader sees the old or the new content, never a part. Throws: system.
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
-                  std::string_view data, mode_t mode, Expected expected = Expected::nothing);
+                  std::string_view data, mode_t mode);
+
+/// The same for a file that is there: the two are exchanged, and the old one is removed. ext4
+/// writes a file to disk before it lets it take the place of another by rename(2), which is the way
+/// where there is no exchange. Throws: system. Source: renameat2(2), RENAME_EXCHANGE; ext4(5),
+/// auto_da_alloc.
+void exchange_file(int dir_fd, const std::string& name, const std::string& temporary,
+                   std::string_view data, mode_t mode);
 
 /// The same by a file that has no name before it is whole, so that nothing is left of it if this
 /// process is killed; between an old file and the new one there may be none. False, with nothing
