@@ -1,5 +1,6 @@
 #include "coracle/base/text.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/utf8_private.h"
@@ -230,10 +231,29 @@ std::size_t find_not_utf8(std::string_view text) noexcept {
     return std::string_view::npos;
 }
 
+namespace {
+
+/// How many bytes at the front stand in JSON as they are: most texts as a whole.
+std::size_t count_plain(std::string_view text) noexcept {
+    const auto* end = std::find_if(text.begin(), text.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\';
+    });
+    return static_cast<std::size_t>(end - text.begin());
+}
+
+} // namespace
+
 std::string escape_json(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
+        const std::size_t plain = count_plain(text);
+        out += text.substr(0, plain);
+        text.remove_prefix(plain);
+        if (text.empty()) {
+            break;
+        }
         const utf8::CodePoint point = utf8::decode(text);
         if (point.length == 0) {
             out += "\xef\xbf\xbd";

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace coracle::sandbox {
 
@@ -138,27 +139,57 @@ constexpr std::string_view ungrouped =
     "s390_guarded_storage s390_sthyi spu_create spu_run syscall syslog sysmips timerfd usr26 "
     "usr32";
 
-void add_members(std::string_view members, std::set<std::string>& calls) {
+const Group* find_group(std::string_view name) {
+    const auto* found = std::find_if(groups.begin(), groups.end(),
+                                     [&](const Group& group) { return group.name == name; });
+    return found == groups.end() ? nullptr : found;
+}
+
+void add_members(std::string_view members, std::vector<std::string_view>& calls) {
     for (std::string_view word : split(members, ' ')) {
         if (word.starts_with('@')) {
-            calls.merge(*find_seccomp_group(word));
+            add_members(find_group(word)->members, calls);
         } else {
-            calls.emplace(word);
+            calls.push_back(word);
         }
     }
 }
 
 } // namespace
 
-std::optional<std::set<std::string>> find_seccomp_group(std::string_view name) {
-    const auto* found = std::find_if(groups.begin(), groups.end(),
-                                     [&](const Group& group) { return group.name == name; });
-    if (found == groups.end()) {
+CallSet::CallSet(std::vector<std::string_view> names) : names_(std::move(names)) {
+    std::sort(names_.begin(), names_.end());
+    names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
+}
+
+bool CallSet::has(std::string_view name) const noexcept {
+    return std::binary_search(names_.begin(), names_.end(), name);
+}
+
+void CallSet::add(const CallSet& others) {
+    std::vector<std::string_view> all;
+    all.reserve(names_.size() + others.names_.size());
+    std::set_union(names_.begin(), names_.end(), others.names_.begin(), others.names_.end(),
+                   std::back_inserter(all));
+    names_ = std::move(all);
+}
+
+void CallSet::remove(const CallSet& others) {
+    std::vector<std::string_view> rest;
+    rest.reserve(names_.size());
+    std::set_difference(names_.begin(), names_.end(), others.names_.begin(), others.names_.end(),
+                        std::back_inserter(rest));
+    names_ = std::move(rest);
+}
+
+std::optional<CallSet> find_seccomp_group(std::string_view name) {
+    const Group* found = find_group(name);
+    if (found == nullptr) {
         return std::nullopt;
     }
-    std::set<std::string> calls;
+    std::vector<std::string_view> calls;
     add_members(found->members, calls);
-    return calls;
+    return CallSet(std::move(calls));
 }
 
 std::vector<SeccompGroup> seccomp_groups() {
@@ -169,13 +200,18 @@ std::vector<SeccompGroup> seccomp_groups() {
     return result;
 }
 
-std::set<std::string> known_calls() {
-    std::set<std::string> calls;
+CallSet known_calls() {
+    std::vector<std::string_view> calls;
     add_members(ungrouped, calls);
     for (const Group& group : groups) {
-        add_members(group.members, calls);
+        // What is within another is in the list of that one.
+        for (std::string_view word : split(group.members, ' ')) {
+            if (!word.starts_with('@')) {
+                calls.push_back(word);
+            }
+        }
     }
-    return calls;
+    return CallSet(std::move(calls));
 }
 
 } // namespace coracle::sandbox

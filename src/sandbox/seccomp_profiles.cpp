@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 #include <sys/socket.h>
 
 namespace coracle::sandbox {
@@ -17,32 +18,38 @@ namespace {
 
 /// What a filter is made of, as long as words change it. No call is in two of the three.
 struct Draft {
-    std::set<std::string> allowed;
-    std::set<std::string> refused;
+    CallSet allowed;
+    CallSet refused;
     std::vector<spec::SeccompSyscall> special;
     enum class Others { refused, allowed } others = Others::refused; ///< calls of none of the three
     std::vector<std::string> architectures;
 
-    void forget(const std::string& call) {
-        allowed.erase(call);
-        refused.erase(call);
+    void forget(const CallSet& calls) {
+        allowed.remove(calls);
+        refused.remove(calls);
         std::erase_if(special, [&](const spec::SeccompSyscall& rule) {
-            return rule.names == std::vector<std::string>{call};
+            return rule.names.size() == 1 && calls.has(rule.names.front());
         });
     }
-    void allow(const std::string& call) {
-        forget(call);
-        allowed.insert(call);
+    void allow(const CallSet& calls) {
+        forget(calls);
+        allowed.add(calls);
     }
-    void refuse(const std::string& call) {
-        forget(call);
-        refused.insert(call);
+    void refuse(const CallSet& calls) {
+        forget(calls);
+        refused.add(calls);
     }
     void add(const std::vector<spec::SeccompSyscall>& rules) {
-        for (const spec::SeccompSyscall& rule : rules) {
-            allowed.erase(rule.names.front());
-        }
         special.insert(special.end(), rules.begin(), rules.end());
+        allowed.remove(names_of(special));
+    }
+    /// The first call of each rule, which is its only one.
+    static CallSet names_of(const std::vector<spec::SeccompSyscall>& rules) {
+        std::vector<std::string_view> names;
+        for (const spec::SeccompSyscall& rule : rules) {
+            names.push_back(rule.names.front());
+        }
+        return CallSet(std::move(names));
     }
 };
 
@@ -66,19 +73,24 @@ std::vector<std::string> architectures_of_machine(Entries entries) {
 }
 
 /// "@chown open -mknod": the calls of the words, without those behind a '-'.
-std::set<std::string> make_set(std::string_view words) {
-    std::set<std::string> calls;
+CallSet make_set(std::string_view words) {
+    CallSet calls;
+    std::vector<std::string_view> single;
+    std::vector<std::string_view> removed;
     for (std::string_view word : split(words, ' ')) {
         const bool removes = word.starts_with('-');
         word.remove_prefix(removes ? 1 : 0);
-        std::set<std::string> named =
-            find_seccomp_group(word).value_or(std::set<std::string>{std::string(word)});
-        if (removes) {
-            std::erase_if(calls, [&](const std::string& call) { return named.count(call) != 0; });
+        std::optional<CallSet> group = find_seccomp_group(word);
+        if (!group) {
+            (removes ? removed : single).push_back(word);
+        } else if (removes) {
+            removed.insert(removed.end(), group->begin(), group->end());
         } else {
-            calls.merge(named);
+            calls.add(*group);
         }
     }
+    calls.add(CallSet(std::move(single)));
+    calls.remove(CallSet(std::move(removed)));
     return calls;
 }
 
@@ -121,9 +133,7 @@ Draft make_strict() {
     Draft draft;
     draft.architectures = architectures_of_machine(Entries::native);
     draft.allowed = make_set(default_1);
-    for (const std::string& call : make_set(without_in_strict_1)) {
-        draft.allowed.erase(call);
-    }
+    draft.allowed.remove(make_set(without_in_strict_1));
     draft.add(make_clone_rules());
     draft.add(make_ioctl_rules());
     draft.add(make_socket_rules({AF_UNIX, AF_INET, AF_INET6}));
@@ -169,8 +179,7 @@ const Builtin& find_builtin(std::string_view name) {
         names.emplace(builtin.name);
         names.emplace(builtin.alias);
     }
-    const std::set<std::string> calls = known_calls();
-    if (calls.count(std::string(name)) != 0 || find_seccomp_group(name)) {
+    if (known_calls().has(name) || find_seccomp_group(name)) {
         throw_error(ErrorKind::usage, "'" + std::string(name) +
                                           "' is no profile: put + before it to allow it, - to "
                                           "refuse it");
@@ -178,18 +187,19 @@ const Builtin& find_builtin(std::string_view name) {
     throw_unknown(name, names, "profile");
 }
 
-std::set<std::string> calls_of(std::string_view word) {
-    if (std::optional<std::set<std::string>> group = find_seccomp_group(word)) {
+CallSet calls_of(std::string_view word) {
+    if (std::optional<CallSet> group = find_seccomp_group(word)) {
         return *std::move(group);
     }
-    std::set<std::string> known = known_calls();
-    if (known.count(std::string(word)) != 0) {
-        return {std::string(word)};
+    const CallSet known = known_calls();
+    if (known.has(word)) {
+        return CallSet({word});
     }
+    std::set<std::string> there_are(known.begin(), known.end());
     for (const SeccompGroup& group : seccomp_groups()) {
-        known.emplace(group.name);
+        there_are.emplace(group.name);
     }
-    throw_unknown(word, known, word.starts_with('@') ? "group" : "system call");
+    throw_unknown(word, there_are, word.starts_with('@') ? "group" : "system call");
 }
 
 void apply_word(std::string_view word, Draft& draft) {
@@ -197,16 +207,15 @@ void apply_word(std::string_view word, Draft& draft) {
         throw_error(ErrorKind::usage,
                     "'" + printable(word) + "': + or - must stand before each word but the first");
     }
-    for (const std::string& call : calls_of(word.substr(1))) {
-        if (word.front() == '+') {
-            draft.allow(call);
-        } else {
-            draft.refuse(call);
-        }
+    const CallSet calls = calls_of(word.substr(1));
+    if (word.front() == '+') {
+        draft.allow(calls);
+    } else {
+        draft.refuse(calls);
     }
 }
 
-spec::SeccompSyscall make_rule(const std::set<std::string>& names, const char* action) {
+spec::SeccompSyscall make_rule(const CallSet& names, const char* action) {
     return {{names.begin(), names.end()}, action, std::nullopt, {}};
 }
 
@@ -221,13 +230,9 @@ spec::Seccomp finish(Draft draft) {
         seccomp.default_errno_ret = EPERM;
         seccomp.syscalls.push_back(make_rule(draft.allowed, "SCMP_ACT_ALLOW"));
         seccomp.syscalls.insert(seccomp.syscalls.end(), draft.special.begin(), draft.special.end());
-        draft.refused.merge(known_calls());
-        for (const std::string& call : draft.allowed) {
-            draft.refused.erase(call);
-        }
-        for (const spec::SeccompSyscall& rule : draft.special) {
-            draft.refused.erase(rule.names.front());
-        }
+        draft.refused.add(known_calls());
+        draft.refused.remove(draft.allowed);
+        draft.refused.remove(Draft::names_of(draft.special));
     }
     if (!draft.refused.empty()) {
         seccomp.syscalls.push_back(make_rule(draft.refused, "SCMP_ACT_ERRNO"));

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,13 +58,26 @@ Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
     return result;
 }
 
+namespace {
+
+/// What a file that is longer than `used` has behind that, and one more, so that its end is seen.
+std::size_t rest_of(int fd, std::size_t used) noexcept {
+    struct stat status {};
+    bool known = ::fstat(fd, &status) == 0 && status.st_size > 0;
+    auto size = known ? static_cast<std::size_t>(status.st_size) : 0;
+    return size > used ? size - used + 1 : used;
+}
+
+} // namespace
+
 std::string read_all(int fd, std::size_t limit, const std::string& name) {
-    // The size is not asked for: files of /proc have none, and most others fit in here.
+    // The size is not asked for at first: files of /proc have none, and most others fit in here.
     constexpr std::size_t first_chunk = 8192;
     std::string content;
     for (;;) {
         std::size_t used = content.size();
-        std::size_t chunk = std::min(std::max(first_chunk, used), limit + 1 - used);
+        std::size_t wanted = used == first_chunk ? rest_of(fd, used) : used;
+        std::size_t chunk = std::min(std::max(first_chunk, wanted), limit + 1 - used);
         content.resize(used + chunk);
         ssize_t got = ::read(fd, content.data() + used, chunk);
         int saved = errno;
