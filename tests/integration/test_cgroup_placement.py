@@ -10,6 +10,7 @@ import pytest
 import cgroups
 import machines
 from cgroups import at
+from harness import BUILD
 
 pytestmark = pytest.mark.machine("systemd")
 SYSTEMD = [("-s",), ("--systemd-cgroup",), ("--cgroup-manager", "systemd"),
@@ -324,8 +325,9 @@ def no_libsystemd(box):
 
 @pytest.mark.modes("root")
 @pytest.mark.usefixtures("no_libsystemd")
-def test_without_libsystemd_a_scope_that_was_asked_for_is_an_error(box):
-    box.fails("create", "--bundle", box.bundle("pause").path, box.new_id(), options=["-s"],
+def test_without_libsystemd_a_limit_is_an_error(box):
+    bundle = box.bundle("pause", edit=cgroups.limited(pids={"limit": 50}))
+    box.fails("create", "--bundle", bundle.path, box.new_id(), options=["-s"],
               says=["a systemd cgroup needs libsystemd: ",
                     "install libsystemd0, or give --cgroup-manager=cgroupfs"])
     assert cgroups.units(box) == []
@@ -335,6 +337,15 @@ def test_without_libsystemd_a_scope_that_was_asked_for_is_an_error(box):
 @pytest.mark.usefixtures("no_libsystemd")
 def test_without_libsystemd_a_container_that_can_do_without_says_why(box):
     container = box.create("pause")
-    degradations = box.state(container.id)["annotations"]
-    assert "a systemd cgroup needs libsystemd: " in str(box.state(container.id)), degradations
+    degradations = box.state(container.id)["degradations"]
+    assert any("a systemd cgroup needs libsystemd: " in text for text in degradations), degradations
+    assert cgroups.units(box) == []
+
+
+@pytest.mark.parametrize("refusal", ["ENOSYS:memfd_create", "EPERM:memfd_create", "ENOSYS:close_range"])
+def test_where_a_memory_file_is_refused_the_program_for_it_is_had_elsewhere(box, refusal):
+    box.runtime.prefix[:0] = [os.path.join(BUILD, "tests/guest/coracle-refuse"), refusal, "--"]
+    container = box.create("pause", before=["-s"])
+    assert_scope(container, f"coracle-{container.id}")
+    box.must("delete", "--force", container.id)
     assert cgroups.units(box) == []
