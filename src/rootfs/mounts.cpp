@@ -42,10 +42,10 @@ bool may_cover_in_proc(const std::string& destination) {
 /// /proc holds procfs or nothing, and nothing but known files lies over a part of it.
 /// CVE-2019-16884, CVE-2019-19921.
 void require_safe_for_proc(int tree, int target, const plan::MountStep& step) {
-    bool is_procfs = sys::filesystem_magic_of(tree, step.destination) == PROC_SUPER_MAGIC;
-    bool on_procfs = sys::filesystem_magic_of(target, step.destination) == PROC_SUPER_MAGIC;
-    if (step.destination == "/proc" ? !is_procfs
-                                    : on_procfs && !may_cover_in_proc(step.destination)) {
+    bool to_proc = step.destination == "/proc";
+    bool procfs = sys::filesystem_magic_of(to_proc ? tree : target, step.destination) ==
+                  PROC_SUPER_MAGIC; // what comes there; what it would cover
+    if (to_proc ? !procfs : procfs && !may_cover_in_proc(step.destination)) {
         throw_error(ErrorKind::denied, printable(step.destination) +
                                            ": only procfs may be mounted on /proc, and only known "
                                            "files inside it may be covered");
@@ -192,6 +192,15 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
         explain_layers(filesystem, errnum));
 }
 
+/// A directory goes on a directory, anything else on what is none.
+void require_same_kind(int target, bool is_directory, const plan::MountStep& step) {
+    if (S_ISDIR(sys::stat_of(target, step.destination).st_mode) != is_directory) {
+        throw_system(is_directory ? ENOTDIR : EISDIR,
+                     printable(step.destination) + " in the root file system, to mount " +
+                         (is_directory ? "a directory" : "a file") + " on");
+    }
+}
+
 /// What a new filesystem can be given only before others see it, or only once it is attached.
 void fill(int target, int tree, const plan::MountStep& step,
           std::vector<plan::Degradation>& degraded) {
@@ -251,17 +260,18 @@ Fd mount_step(Assembly& assembly, std::size_t index) {
     } else {
         tree = make_filesystem(std::get<plan::NewFilesystem>(step.what), step, assembly.degraded);
     }
-    bool is_directory = S_ISDIR(sys::stat_of(tree.get(), step.destination).st_mode);
+    bool is_directory =
+        bind == nullptr || S_ISDIR(sys::stat_of(tree.get(), step.destination).st_mode);
     Fd target = open_destination(assembly.root_fd, step,
                                  is_directory ? sys::NodeKind::directory : sys::NodeKind::file);
-    if (S_ISDIR(sys::stat_of(target.get(), step.destination).st_mode) != is_directory) {
-        throw_system(is_directory ? ENOTDIR : EISDIR,
-                     printable(step.destination) + " in the root file system, to mount " +
-                         (is_directory ? "a directory" : "a file") + " on");
-    }
     require_safe_for_proc(tree.get(), target.get(), step);
-    fill(target.get(), tree.get(), step, assembly.degraded);
-    sys::attach(tree.get(), target.get(), step.destination);
+    try {
+        fill(target.get(), tree.get(), step, assembly.degraded);
+        sys::attach(tree.get(), target.get(), step.destination);
+    } catch (const Error&) { // catch: prefers the cause, rethrows
+        require_same_kind(target.get(), is_directory, step);
+        throw;
+    }
     set_iversion(tree.get(), step);
     // A new filesystem is private, unless what it was attached to is shared.
     if (bind != nullptr || step.fallback || step.propagation != MS_PRIVATE || assembly.has_shared) {
