@@ -1,10 +1,12 @@
 // Starts commands in turn and writes one line per timed run: name, nanoseconds, peak KiB, status.
 // Static and small on purpose: a child's ru_maxrss never reads lower than its starter's own.
 // Usage: timing_driver COUNT < LIST
-// A line of LIST is MODE TAB NAME TAB ARG TAB ARG...; MODE is `timed` or `quiet` (run, not
-// measured).
-// "%i" in an argument becomes the number of the round. Every round runs all lines in order, so that
-// the programs alternate; the first round warms up and is not written.
+// A line of LIST is MODE TAB NAME TAB ARG TAB ARG...; MODE is `timed`, `quiet` (run, not measured),
+// or a number of runs that are started at once: written is the time from the first start to the
+// last end, divided by that number.
+// "%i" in an argument becomes the number of the round, of several at once ROUNDxNUMBER. Every round
+// runs all lines in order, so that the programs alternate; the first round warms up and is not
+// written.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,10 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { max_commands = 128, max_arguments = 32 };
+enum { max_commands = 128, max_arguments = 32, max_at_once = 256 };
 
 struct command {
     int timed;
+    int at_once;
     char* name;
     char* arguments[max_arguments + 1];
 };
@@ -36,7 +39,10 @@ static void read_list(void) {
         char* rest = strdup(line);
         struct command* command = &commands[command_count];
         const char* mode = strsep(&rest, "\t");
-        command->timed = strcmp(mode, "timed") == 0;
+        command->at_once = atoi(mode);
+        if (command->at_once > max_at_once)
+            command->at_once = max_at_once;
+        command->timed = command->at_once > 0 || strcmp(mode, "timed") == 0;
         command->name = strsep(&rest, "\t");
         for (int i = 0; rest && i < max_arguments; ++i)
             command->arguments[i] = strsep(&rest, "\t");
@@ -46,13 +52,13 @@ static void read_list(void) {
     free(line);
 }
 
-// argument with each "%i" replaced by round; fresh memory only when there is one.
-static char* expand(char* argument, int round) {
+// argument with its "%i" replaced by `number`; fresh memory only when there is one.
+static char* expand(char* argument, const char* number) {
     char* mark = strstr(argument, "%i");
     if (!mark)
         return argument;
-    char* text = malloc(strlen(argument) + 16);
-    sprintf(text, "%.*s%d%s", (int)(mark - argument), argument, round, mark + 2);
+    char* text = malloc(strlen(argument) + strlen(number) + 1);
+    sprintf(text, "%.*s%s%s", (int)(mark - argument), argument, number, mark + 2);
     return text;
 }
 
@@ -68,15 +74,7 @@ static void reap_others(void) {
         ;
 }
 
-static void run_once(const struct command* command, int round, int null_fd) {
-    char* argv[max_arguments + 1];
-    struct rusage usage;
-    int status = 0;
-    int i = 0;
-    for (; command->arguments[i]; ++i)
-        argv[i] = expand(command->arguments[i], round);
-    argv[i] = NULL;
-    long long start = now();
+static pid_t execute(char** argv, int null_fd) {
     pid_t pid = vfork();
     if (pid == 0) {
         dup2(null_fd, 0);
@@ -85,12 +83,50 @@ static void run_once(const struct command* command, int round, int null_fd) {
         execv(argv[0], argv);
         _exit(127);
     }
-    while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
-        ;
-    long long taken = now() - start;
+    return pid;
+}
+
+static pid_t start(const struct command* command, const char* number, int null_fd) {
+    char* argv[max_arguments + 1];
+    int count = 0;
+    for (; command->arguments[count]; ++count)
+        argv[count] = expand(command->arguments[count], number);
+    argv[count] = NULL;
+    pid_t pid = execute(argv, null_fd);
+    for (int i = 0; i < count; ++i)
+        if (argv[i] != command->arguments[i])
+            free(argv[i]);
+    return pid;
+}
+
+static int exit_code(int status) {
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void run_once(const struct command* command, int round, int null_fd) {
+    pid_t started[max_at_once];
+    struct rusage usage;
+    char number[32];
+    int total = command->at_once > 0 ? command->at_once : 1;
+    int worst = 0;
+    long peak = 0;
+    long long begin = now();
+    for (int i = 0; i < total; ++i) {
+        sprintf(number, command->at_once > 0 ? "%dx%d" : "%d", round, i);
+        started[i] = start(command, number, null_fd);
+    }
+    for (int i = 0; i < total; ++i) {
+        int status = 0;
+        while (wait4(started[i], &status, 0, &usage) < 0 && errno == EINTR)
+            ;
+        if (exit_code(status) != 0)
+            worst = exit_code(status);
+        if (usage.ru_maxrss > peak)
+            peak = usage.ru_maxrss;
+    }
+    long long taken = (now() - begin) / total;
     if (command->timed && round > 0)
-        printf("%s\t%lld\t%ld\t%d\n", command->name, taken, usage.ru_maxrss,
-               WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        printf("%s\t%lld\t%ld\t%d\n", command->name, taken, peak, worst);
     reap_others();
 }
 
