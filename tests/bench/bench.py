@@ -58,6 +58,12 @@ class Bench:
         self.compile("floor_same_work", ["floor_same_work.c", "floor_container.c"],
                      flags + [f'-DFLOOR_INIT_ELF="{init}"'])
 
+        if coracle_path().exists():  # a stripped copy, where the user can reach it
+            shutil.copy(coracle_path(), self.directory / "coracle")
+            if shutil.which("strip"):
+                subprocess.run(["strip", str(self.directory / "coracle")], check=False,
+                               stderr=subprocess.DEVNULL)  # it may be a script
+
     def compile(self, name, sources, flags):
         compiler = os.environ.get("CC", "cc")
         subprocess.run([compiler, *flags, *(str(HERE / source) for source in sources),
@@ -145,13 +151,12 @@ class Bench:
     def runtimes(self):
         """name -> the command line before the verb, for each OCI runtime that is there."""
         state = self.directory / "state"
-        coracle = pathlib.Path(os.environ.get("CORACLE_RUNTIME",
-                                              REPOSITORY / "build/src/coracle")).absolute()
+        coracle = self.directory / "coracle"
         found = {}
         if coracle.exists():
             found["coracle"] = [str(coracle), "--root", str(state / "coracle")]
         else:
-            self.notes.append(f"coracle skipped: {coracle} is missing (set CORACLE_RUNTIME)")
+            self.notes.append(f"coracle skipped: {coracle_path()} is missing (set CORACLE_RUNTIME)")
         # No delegated cgroup here, so crun is told not to look for one: the least it can do.
         options = {"crun": ["--cgroup-manager=disabled"], "runc": ["--rootless=true"]}
         for name, extra in options.items():
@@ -212,6 +217,11 @@ class Bench:
             name, nanoseconds, peak, status = row.split("\t")
             samples.setdefault(name, []).append((int(nanoseconds) / 1e6, int(peak)))
             failed[name] = failed.get(name, 0) + (status != "0")
+
+
+def coracle_path():
+    default = REPOSITORY / "build/src/coracle"
+    return pathlib.Path(os.environ.get("CORACLE_RUNTIME", default)).absolute()
 
 
 def read_podmans_filter():

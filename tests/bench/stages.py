@@ -169,8 +169,10 @@ def sum_up(accounts):
     def median(values):
         return round(statistics.median(values))
 
+    order = ("parent: to", "parent: meanwhile", "mid", "init", "payload", "parent")
     rows = {}
-    for stage in accounts[0].rows:
+    for stage in sorted(accounts[0].rows, key=lambda name: next(
+            (place for place, start in enumerate(order) if name.startswith(start)), len(order))):
         found = [account.rows[stage] for account in accounts if stage in account.rows]
         rows[stage] = {field: median(row[field] for row in found) for field in FIELDS}
     total = {field: median(sum(row[field] for row in account.rows.values()) for account in accounts)

@@ -4,6 +4,7 @@ NOT_ASKED = {
     "test_bad_input.py": "the peers are more lenient",
     "test_bad_state.py": "the peers keep other state files",
     "test_controls.py": "has its own runtimes",
+    "test_bench.py": "asks the peers itself",
     "test_completion.py": "is of coracle only",
     "test_manual.py": "is of coracle only",
     "test_conformance.py": "asks the peers by its own table",
