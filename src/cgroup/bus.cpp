@@ -97,6 +97,7 @@ void Bus::send(const BusRequest& request) const {
 }
 
 std::optional<BusAnswer> Bus::receive() {
+    may_have_asked_ = true; // until the answer says otherwise
     if (sys::wait_readable(channel_.get(), -1, patience) == sys::Ready::neither) {
         throw_error(ErrorKind::system, "coracle-bus, which speaks with systemd, does not answer");
     }
@@ -105,7 +106,7 @@ std::optional<BusAnswer> Bus::receive() {
         return std::nullopt;
     }
     BusAnswer answer = decode_answer(packet.data);
-    has_answered_ = answer.has_greeted;
+    may_have_asked_ = answer.has_greeted;
     if (answer.has_failed) {
         throw Error(answer.kind, answer.text, answer.errnum);
     }

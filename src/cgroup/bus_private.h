@@ -34,9 +34,9 @@ class Bus {
     Bus& operator=(Bus&&) = delete;
     ~Bus();
 
-    /// Whether the bus had taken this client in at the last answer: before that nobody is asked
-    /// anything.
-    [[nodiscard]] bool has_answered() const noexcept { return has_answered_; }
+    /// Whether what was asked last may have reached systemd: the bus had taken this client in, or
+    /// the program ended without a word.
+    [[nodiscard]] bool may_have_asked() const noexcept { return may_have_asked_; }
 
     /// Asks for a transient scope with these processes in it; does not wait. `oom_policy`: its
     /// OOMPolicy=, where the library is of a systemd that knows that: 253. Throws: system.
@@ -71,7 +71,7 @@ class Bus {
     std::string socket_path_;
     sys::Fd channel_;
     pid_t program_ = 0;
-    bool has_answered_ = false;
+    bool may_have_asked_ = false;
 };
 
 } // namespace coracle::cgroup

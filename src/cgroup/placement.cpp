@@ -171,10 +171,10 @@ std::optional<BusError> Placement::State::await_scope() {
     started = false;
     try {
         std::optional<BusError> failed = bus->finish_scope();
-        started = bus->has_answered();
+        started = bus->may_have_asked();
         return failed;
     } catch (const Error&) { // catch: notes what is to be removed, rethrows
-        started = bus->has_answered();
+        started = bus->may_have_asked();
         throw;
     }
 }
