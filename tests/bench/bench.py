@@ -43,6 +43,7 @@ class Bench:
         self.uid = options.uid if self.root else os.getuid()
         self.gid = options.uid if self.root else os.getgid()
         self.notes = []
+        self.failing = set()  # runtimes that cannot even run /bin/true here
 
     def build(self):
         common = ["-O2", "-s", "-D_GNU_SOURCE", "-Wall"]
@@ -149,7 +150,7 @@ class Bench:
         return "" if done.returncode == 0 else (text or [f"status {done.returncode}"])[-1]
 
     def runtimes(self):
-        """name -> the command line before the verb, for each OCI runtime that is there."""
+        """name -> the command line before the verb, for each OCI runtime that is there and works."""
         state = self.directory / "state"
         coracle = self.directory / "coracle"
         found = {}
@@ -165,7 +166,7 @@ class Bench:
                 found[name] = [path, "--root", str(state / name), *extra]
             else:
                 self.notes.append(f"{name} skipped: not installed")
-        return found
+        return {name: prefix for name, prefix in found.items() if name not in self.failing}
 
     def keep_working(self, commands):
         """Drops each command that fails once, with a note of its last words."""
@@ -191,7 +192,7 @@ class Bench:
         return False
 
     def drive(self, lines, count=None):
-        """Runs the timing driver; name -> list of (ms, KiB) in order of rounds."""
+        """Runs the timing driver; name -> list of (ms, KiB) of what worked, in order of rounds."""
         if not lines:
             return {}
         count = count or self.options.count
@@ -203,7 +204,7 @@ class Bench:
             if self.options.patience and not self.wait_for_quiet(deadline):
                 self.notes.append("the machine was not idle: take ratios, and repeat")
             self.drive_rounds(lines, min(rounds, count - done), samples, failed)
-        self.notes += [f"{name}: {number} of {len(samples[name])} runs FAILED"
+        self.notes += [f"{name}: {number} of {count} runs FAILED, which are left out"
                        for name, number in failed.items() if number]
         return samples
 
@@ -215,8 +216,9 @@ class Bench:
             sys.exit(f"timing_driver: status {result.returncode}: {result.stderr}")
         for row in result.stdout.splitlines():
             name, nanoseconds, peak, status = row.split("\t")
-            samples.setdefault(name, []).append((int(nanoseconds) / 1e6, int(peak)))
             failed[name] = failed.get(name, 0) + (status != "0")
+            if status == "0":
+                samples.setdefault(name, []).append((int(nanoseconds) / 1e6, int(peak)))
 
 
 def coracle_path():

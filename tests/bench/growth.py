@@ -118,8 +118,9 @@ def bench_many_execs(bench):
         with living.one(bench, prefix, f"many-{name}") as pid:
             if pid:
                 command = [*prefix, "exec", f"many-{name}1", "/bin/true"]
-                samples = bench.drive([["timed", name, *command]], count)[name]
-                rows[first][name], rows[last][name] = p10(samples[:part]), p10(samples[-part:])
+                samples = bench.drive([["timed", name, *command]], count).get(name, [])
+                if len(samples) >= 2 * part:
+                    rows[first][name], rows[last][name] = p10(samples[:part]), p10(samples[-part:])
     return {"unit": "execs into one container", "rows": rows}
 
 
@@ -159,7 +160,7 @@ def bench_beside(bench):
             for size in sizes_of(bench, 0, 10, 100, 1000):
                 made = grow_to(bench, name, own, made, size)
                 samples = bench.drive(verbs_beside(bench, own), rounds_of(bench, 10))
-                for verb in verbs:
+                for verb in filter(samples.get, verbs):
                     found[verb]["rows"].setdefault(str(made), {})[name] = p10(samples[verb])
                 if made < size:
                     break

@@ -1,5 +1,6 @@
 """run, sandbox, exec and the verbs, of coracle, its peers, and the floors; all of a table alternate."""
 import contextlib
+import json
 import shutil
 import subprocess
 import time
@@ -77,7 +78,9 @@ def count_system_calls(bench, command):
 
 
 def bench_run(bench):
-    commands = bench.keep_working(run_commands(bench))
+    wanted = run_commands(bench)
+    commands = bench.keep_working(dict(wanted))
+    bench.failing |= set(wanted) - set(commands)
     samples = bench.drive([["timed", name, *command] for name, command in commands.items()])
     table = {name: summarize(values) for name, values in samples.items()}
     same = table.get("none" if bench.options.variants else "floor_same_work", {}).get("p10_ms")
@@ -91,9 +94,10 @@ def bench_run(bench):
 
 def bench_verbs(bench):
     bundle = str(bench.directory / "bundle")
-    floor = [str(bench.directory / "floor_same_work"), str(bench.directory / "bundle/rootfs"), "/bin/true"]
-    lines = [["timed", "static no-op", str(bench.directory / "true")],
-             ["timed", "floor_same_work", *floor]]
+    floors = {"static no-op": [str(bench.directory / "true")],
+              "floor_same_work": [str(bench.directory / "floor_same_work"), bundle + "/rootfs",
+                                  "/bin/true"]}
+    lines = [["timed", name, *command] for name, command in floors.items()]
     prefixes = bench.runtimes()
     for name, prefix in prefixes.items():
         box = name + "-v%i"
@@ -107,16 +111,20 @@ def bench_verbs(bench):
             lines.append(["timed", f"{name} {verb}", *prefix, *words[verb]])
     samples = bench.drive(lines)
     for name in prefixes:
-        parts = [samples[f"{name} {verb}"] for verb in ("create", "start", "delete")]
-        samples[f"{name} create+start+delete"] = [
-            (sum(taken for taken, _ in row), max(peak for _, peak in row)) for row in zip(*parts)]
+        parts = [samples.get(f"{name} {verb}", []) for verb in ("create", "start", "delete")]
+        if all(parts):
+            samples[f"{name} create+start+delete"] = [
+                (sum(taken for taken, _ in row), max(peak for _, peak in row)) for row in zip(*parts)]
     table = {name: summarize(samples[name]) for name in sorted(samples)}
     set_ratios(table, "static no-op", [f"{name} state" for name in prefixes])
     set_ratios(table, "floor_same_work", [f"{name} create+start+delete" for name in prefixes])
+    for name, command in floors.items():
+        table[name]["system_calls"] = count_system_calls(bench, command)
     for name, prefix in prefixes.items():
         calls = count_calls_of_verbs(bench, prefix, name + "-calls")
         for verb, number in calls.items():
-            table[f"{name} {verb}"]["system_calls"] = number
+            if f"{name} {verb}" in table:
+                table[f"{name} {verb}"]["system_calls"] = number
     return table
 
 
@@ -124,6 +132,11 @@ def set_ratios(table, floor, names):
     for name in [floor, *names]:
         if name in table:
             table[name]["to_floor"] = round(table[name]["p10_ms"] / table[floor]["p10_ms"], 2)
+
+
+def read_status(bench, prefix, box):
+    said = bench.start([*prefix, "state", box])
+    return json.loads(said.stdout)["status"] if said.returncode == 0 else ""
 
 
 def count_calls_of_verbs(bench, prefix, box):
@@ -136,7 +149,7 @@ def count_calls_of_verbs(bench, prefix, box):
     with subprocess.Popen(bench.as_user(create), stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as creating:
         deadline = time.monotonic() + 10
-        while '"created"' not in bench.start([*prefix, "state", box]).stdout:
+        while read_status(bench, prefix, box) != "created":
             if time.monotonic() > deadline or creating.poll() is not None:
                 creating.kill()
                 bench.notes.append(f"{box}: no calls of create counted: it did not work below strace")
