@@ -42,6 +42,7 @@ class Bench:
         self.root = os.geteuid() == 0
         self.uid = options.uid if self.root else os.getuid()
         self.gid = options.uid if self.root else os.getgid()
+        self.deadline = time.monotonic() + options.patience
         self.notes = []
         self.failing = set()  # runtimes that cannot even run /bin/true here
 
@@ -181,9 +182,9 @@ class Bench:
                 del commands[name]
         return commands
 
-    def wait_for_quiet(self, deadline):
+    def wait_for_quiet(self):
         """Waits until 90 % of half a second's CPU time is idle; false when the deadline came."""
-        while time.monotonic() < deadline:
+        while time.monotonic() < self.deadline:
             before = read_cpu_times()
             time.sleep(0.5)
             idle, total = (after - past for after, past in zip(read_cpu_times(), before))
@@ -198,10 +199,9 @@ class Bench:
         count = count or self.options.count
         samples = {}
         failed = {}
-        deadline = time.monotonic() + self.options.patience
         rounds = 10 if self.options.patience else count
         for done in range(0, count, rounds):
-            if self.options.patience and not self.wait_for_quiet(deadline):
+            if self.options.patience and not self.wait_for_quiet():
                 self.notes.append("the machine was not idle: take ratios, and repeat")
             self.drive_rounds(lines, min(rounds, count - done), samples, failed)
         self.notes += [f"{name}: {number} of {count} runs FAILED, which are left out"
