@@ -51,16 +51,16 @@ int run_list(const container::Context& context, std::vector<std::string> argumen
     if (!parse_arguments(app, std::move(arguments))) {
         return 0;
     }
-    std::vector<spec::ContainerView> views = container::list(context);
     if (quiet) {
         std::string text;
-        for (const spec::ContainerView& view : views) {
-            text += view.id + "\n";
+        for (const std::string& id : container::list_ids(context)) {
+            text += id + "\n";
         }
         print(text);
-    } else {
-        print(format == "json" ? spec::write_list(views) : make_table(views));
+        return 0;
     }
+    std::vector<spec::ContainerView> views = container::list(context);
+    print(format == "json" ? spec::write_list(views) : make_table(views));
     return 0;
 }
 

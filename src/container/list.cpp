@@ -63,13 +63,29 @@ spec::ContainerView state(const Context& context, const std::string& id) {
     return view;
 }
 
-std::vector<spec::ContainerView> list(const Context& context) {
-    std::vector<spec::ContainerView> views;
+namespace {
+
+std::optional<StateRoot> open_root_to_list(const Context& context) {
     std::optional<StateRoot> root =
         StateRoot::open(state_root_path(context), MissingRoot::is_empty);
     if (!root && !context.root.empty()) { // a name that was mistyped, as runc takes it too
         throw_system(ENOENT, "--root " + printable(context.root));
     }
+    return root;
+}
+
+} // namespace
+
+std::vector<std::string> list_ids(const Context& context) {
+    std::optional<StateRoot> root = open_root_to_list(context);
+    std::vector<std::string> ids = root ? root->ids() : std::vector<std::string>();
+    std::erase_if(ids, [&](const std::string& id) { return !root->has_record(id); });
+    return ids;
+}
+
+std::vector<spec::ContainerView> list(const Context& context) {
+    std::vector<spec::ContainerView> views;
+    std::optional<StateRoot> root = open_root_to_list(context);
     if (!root) {
         return views;
     }

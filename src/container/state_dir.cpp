@@ -176,14 +176,14 @@ std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot mi
 }
 
 std::vector<std::string> StateRoot::ids() const {
-    std::vector<std::string> ids;
-    for (const std::string& name : sys::list_directory(fd_.get())) {
-        if (!name.starts_with('.')) {
-            ids.push_back(name);
-        }
-    }
+    std::vector<std::string> ids = sys::list_directory(fd_.get());
+    std::erase_if(ids, [](const std::string& name) { return name.starts_with('.'); });
     std::sort(ids.begin(), ids.end());
     return ids;
+}
+
+bool StateRoot::has_record(const std::string& id) const noexcept {
+    return sys::is_regular_file(fd_.get(), id + "/" + record_name);
 }
 
 bool StateRoot::remove_stray(const std::string& id) const {

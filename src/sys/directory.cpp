@@ -154,4 +154,10 @@ void remove_tree(int dir_fd, const std::string& name) {
     }
 }
 
+bool is_regular_file(int dir_fd, const std::string& path) noexcept {
+    struct stat status {};
+    return ::fstatat(dir_fd, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(status.st_mode);
+}
+
 } // namespace coracle::sys

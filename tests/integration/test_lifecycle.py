@@ -320,6 +320,14 @@ def test_quiet_list_shows_ids_only(box):
     assert set(box.must("list", "--quiet").out.split()) == names
 
 
+def test_quiet_list_shows_the_id_of_a_damaged_record_too(box):
+    """So that `list -q | xargs coracle delete --force` is rid of it."""
+    container = box.create("pause")
+    os.truncate(os.path.join(box.runtime.root, container.id, "record.json"), 20)
+    assert container.id not in box.must("list").out
+    assert box.must("list", "--quiet").out == container.id + "\n"
+
+
 def test_list_survives_a_container_that_is_half_made(box):
     container = box.create("pause")
     half = os.path.join(box.runtime.root, "half-made")

@@ -120,6 +120,8 @@ struct ExecOptions {
 [[nodiscard]] spec::InspectReport inspect(const Context& context, const std::string& id);
 /// Every container of the state root; one whose record cannot be read is left out with a warning.
 [[nodiscard]] std::vector<spec::ContainerView> list(const Context& context);
+/// The id of every container of the state root, also where its record cannot be read.
+[[nodiscard]] std::vector<std::string> list_ids(const Context& context);
 
 /// Blocks until the container has stopped. Returns its exit code, 128 + N for signal N, if the
 /// kernel tells: it does for the end of a process that this one saw live (Linux >= 6.15), or whose

@@ -60,6 +60,8 @@ class StateRoot {
     [[nodiscard]] std::uint32_t owner() const noexcept { return owner_; }
     /// The ids of the directories in it, sorted.
     [[nodiscard]] std::vector<std::string> ids() const;
+    /// Whether the id is that of a container, and not of a file or of what is just being made.
+    [[nodiscard]] bool has_record(const std::string& id) const noexcept;
     /// Takes away what bears an id's name and is no container of the caller's: a file, or a
     /// directory of another user, whatever is in it. Whether there was one. Throws: system.
     [[nodiscard]] bool remove_stray(const std::string& id) const;

@@ -21,4 +21,7 @@ void unlock(int fd) noexcept;
 /// is gone already is no error. Throws: system, naming the entry.
 void remove_tree(int dir_fd, const std::string& name);
 
+/// Whether there is a regular file of that name; a symbolic link to one is none.
+[[nodiscard]] bool is_regular_file(int dir_fd, const std::string& path) noexcept;
+
 } // namespace coracle::sys
