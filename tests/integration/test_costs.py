@@ -1,4 +1,5 @@
-"""What each verb costs in system calls and page faults, which unlike time are the same every time.
+"""What each verb costs in system calls, page faults and instructions, which unlike time are the same
+every time.
 
 costs.json holds what is right, for a container without a cgroup and with a kept filter. A change that
 is meant is taken over by CORACLE_UPDATE_GOLDEN=1; one that makes a verb cheaper must be too. What the
@@ -20,7 +21,7 @@ GOLDEN = Path(__file__).with_name("costs.json")
 FILTER = profile(rule("SCMP_ACT_ERRNO", "getcpu"))
 OPTIONS = ("--cgroup-manager=disabled",)
 # Share and number that a count may differ by.
-TOLERANCE = {"calls": (0.02, 3), "faults": (0.10, 12)}
+TOLERANCE = {"calls": (0.02, 3), "faults": (0.10, 12), "instructions": (0.08, 0)}
 
 
 class Meter:
@@ -32,10 +33,9 @@ class Meter:
         self.report = os.path.join(box.directory("costs", 0o777), "calls")
         self.costs = {}
 
-    def calls(self, verb, *words, follow=True):
+    def count_by(self, tracer, pattern, verb, *words):
+        """What `tracer`, put before the runtime, writes of it into the report."""
         where = self.prefix.index(self.box.runtime.path)
-        tracer = ["strace", *(["-f"] if follow else []), "-c", "-U", "calls,name",
-                  "-o", self.report]
         self.box.runtime.prefix = [*self.prefix[:where], *tracer, *self.prefix[where:]]
         try:
             self.box.must(verb, *words, options=OPTIONS)
@@ -43,8 +43,19 @@ class Meter:
             self.box.runtime.prefix = self.prefix
         text = Path(self.report).read_text(encoding="ascii")
         os.unlink(self.report)
-        total = re.search(r"^ *(\d+) +total$", text, re.MULTILINE)
-        self.note(verb, "calls", int(total[1]))
+        return int(re.search(pattern, text, re.MULTILINE)[1])
+
+    def calls(self, verb, *words, follow=True):
+        tracer = ["strace", *(["-f"] if follow else []), "-c", "-U", "calls,name",
+                  "-o", self.report]
+        self.note(verb, "calls", self.count_by(tracer, r"^ *(\d+) +total$", verb, *words))
+
+    def instructions(self, verb, *words):
+        """Those of the caller's own process, outside the kernel."""
+        tracer = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                  f"--log-file={self.report}"]
+        self.note(verb, "instructions",
+                  self.count_by(tracer, r"Collected : (\d+)", verb, *words))
 
     def faults(self, verb, *words):
         """The least of three; where something stands before the runtime, without what that costs
@@ -79,6 +90,8 @@ def measure(box):
                         ("exec", [name, "/bin/guest", "exit", "0"])):
         meter.calls(verb, *words)
         meter.faults(verb, *words)
+    for verb, words in (("state", [name]), ("list", []), ("plan", ["--bundle", bundle.path])):
+        meter.instructions(verb, *words)
     meter.calls("kill", name, "KILL", follow=False)
     meter.calls("delete", "--force", name, follow=False)
     return meter.costs
