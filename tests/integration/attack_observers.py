@@ -2,6 +2,7 @@
 attacks.py, each returns the harm it saw."""
 
 import os
+import re
 
 import bundles
 from facts import Facts
@@ -160,6 +161,15 @@ def without_home(make):
     return edit
 
 
-def seconds_of(box, bundle, tries=5):
-    """The least of some runs, which load on the machine lengthens least."""
-    return min(box.run(bundle, timeout=10).seconds for _ in range(tries))
+def calls_of(box, bundle, path):
+    """The system calls of a run, as strace writes them to `path`, descriptors with their paths."""
+    result = box.run(bundle, wrap=["strace", "-f", "-y", "-qq", "-o", path], timeout=60)
+    assert result.rc == 0, result
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read().splitlines()
+
+
+def bytes_read(calls, name):
+    """How much was read of files that are called so."""
+    found = (re.search(rf" (?:read|pread64)\(\d+<[^>]*/{name}>.* = (\d+)$", call) for call in calls)
+    return sum(int(match.group(1)) for match in found if match)
