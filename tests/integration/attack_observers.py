@@ -163,7 +163,13 @@ def without_home(make):
 
 def calls_of(box, bundle, path):
     """The system calls of a run, as strace writes them to `path`, descriptors with their paths."""
-    result = box.run(bundle, wrap=["strace", "-f", "-y", "-qq", "-o", path], timeout=60)
+    prefix = box.runtime.prefix
+    where = prefix.index(box.runtime.path)
+    box.runtime.prefix = [*prefix[:where], "strace", "-f", "-y", "-qq", "-o", path, *prefix[where:]]
+    try:
+        result = box.run(bundle, timeout=60)
+    finally:
+        box.runtime.prefix = prefix
     assert result.rc == 0, result
     with open(path, encoding="utf-8", errors="replace") as file:
         return file.read().splitlines()
