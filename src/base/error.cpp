@@ -1,6 +1,7 @@
 #include "coracle/base/error.h"
 
-#include <cctype>
+#include "coracle/base/text.h"
+
 #include <cerrno>
 #include <cstring>
 
@@ -27,11 +28,8 @@ const char* cure_of(int errnum) noexcept {
 std::string describe_errno(int errnum) {
     const char* known = strerrordesc_np(errnum);
     std::string words = known != nullptr ? known : "unknown error " + std::to_string(errnum);
-    if (words.size() > 1 &&
-        std::islower(static_cast<unsigned char>(words[1])) != 0) { // not "RFS specific error"
-        words[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(words[0])));
-    }
-    return words;
+    bool is_sentence = words.size() > 1 && words[1] >= 'a' && words[1] <= 'z';
+    return is_sentence ? to_lower(words.substr(0, 1)) + words.substr(1) : words; // not "RFS ..."
 }
 
 void throw_system(int errnum, const std::string& what, const std::string& why) {

@@ -2,16 +2,8 @@
 #include "init_private.h"
 
 #include <climits>
-#include <cstdlib>
-#include <exception>
 #include <optional>
 #include <string_view>
-
-namespace __cxxabiv1 { // NOLINT: the name is libstdc++'s
-/// In place of libstdc++'s own, which prints the name of the exception and brings 50 kB of
-/// demangler into each private copy for that. No exception leaves a role.
-std::terminate_handler __terminate_handler = std::abort; // NOLINT
-} // namespace __cxxabiv1
 
 /// The private copy's entry: argv[0] names the role, argv[1] is the number of the channel to the
 /// parent. Runs in: init; joiner.

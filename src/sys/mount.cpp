@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
 #include <fcntl.h>
 #include <string_view>
 #include <sys/mount.h>
@@ -175,8 +175,10 @@ int try_reconfigure(int mount_fd, const FilesystemRequest& change, std::string& 
 int try_set_iversion(int mount_fd, std::uint64_t superblock_flags) noexcept {
     // No parameter of fsconfig(2) says it, and the others of the superblock would be cleared.
     constexpr std::uint64_t kept = MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_LAZYTIME;
+    constexpr std::string_view links = "/proc/self/fd/";
     std::array<char, 32> path{};
-    (void)std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", mount_fd);
+    char* number = std::copy(links.begin(), links.end(), path.begin());
+    std::to_chars(number, path.end() - 1, mount_fd);
     std::uint64_t flags = MS_REMOUNT | MS_I_VERSION | (superblock_flags & kept);
     return ::mount(nullptr, path.data(), nullptr, flags, nullptr) == 0 ? 0 : errno;
 }

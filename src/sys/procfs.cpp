@@ -14,6 +14,7 @@
 #include <linux/magic.h>
 #include <optional>
 #include <string_view>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
@@ -156,7 +157,7 @@ std::int64_t find_boot_time_offset(int proc_fd) {
     }
     Fd file = open_at(proc_fd, "self/timens_offsets", O_RDONLY);
     return parse_boot_time_offset(read_all(file.get(), 4096, "/proc/self/timens_offsets"),
-                                  ::sysconf(_SC_CLK_TCK));
+                                  static_cast<long>(::getauxval(AT_CLKTCK)));
 }
 
 const std::string& read_boot_id(int proc_fd) {

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from test_seccomp import profile, rule
 
 GOLDEN = Path(__file__).with_name("costs.json")
@@ -122,3 +123,14 @@ def test_no_library_is_loaded(box):
     text = subprocess.run(["readelf", "-d", box.runtime.path], check=True, text=True,
                           stdout=subprocess.PIPE).stdout
     assert "NEEDED" not in text
+
+
+@pytest.mark.modes("root")
+def test_what_init_does_without_is_not_in_it(box):
+    """Each start copies it: contrib/adr/0024-small-init.md."""
+    program = os.path.join(harness.BUILD, "src/launch/coracle-init")
+    text = subprocess.run(["nm", program], check=True, text=True, stdout=subprocess.PIPE).stdout
+    names = re.findall(r" [A-Za-z] (\w+)$", text, re.MULTILINE)
+    assert {"main", "malloc"} <= set(names)
+    unwanted = re.compile(r"vfprintf|vfwprintf|setlocale|catgets|gconv|dlopen|demangle")
+    assert [name for name in names if unwanted.search(name)] == []
