@@ -160,7 +160,12 @@ void Creation::require_strict() const {
 
 void Creation::bring_up_init() {
     try {
-        launch_->bring_up();
+        launch_->bring_up([this] {
+            find_start_time();
+            if (start_time_) { // else init has failed, and says why
+                dir_.stage(make_created_record());
+            }
+        });
     } catch (Error& error) { // catch: adds what this host forbids, rethrows
         launch::Stage stage = launch_->failed_stage();
         if (stage != launch::Stage::begin && !error.text().ends_with(')')) {
@@ -171,6 +176,26 @@ void Creation::bring_up_init() {
         }
         throw;
     }
+}
+
+void Creation::find_start_time() {
+    if (std::optional<sys::ProcessStat> stat = sys::find_process_stat(proc_fd_, launch_->pid())) {
+        start_time_ =
+            stat->start_time - static_cast<std::uint64_t>(sys::find_boot_time_offset(proc_fd_));
+    }
+}
+
+spec::Record Creation::make_created_record() const {
+    spec::Record record = record_;
+    record.pid = launch_->pid();
+    record.start_time = *start_time_;
+    record.degradations = describe_degradations(decision_.plan, launch_->degraded());
+    cgroup::Location cgroup = launch_->cgroup();
+    record.cgroup = cgroup.path.empty() ? std::nullopt : std::optional(make_cgroup_record(cgroup));
+    if (!record.cgroup && record.no_cgroup.empty()) {
+        record.no_cgroup = "it could not be made: see degradations";
+    }
+    return record;
 }
 
 void Creation::bring_up() {
@@ -200,26 +225,21 @@ void Creation::bring_up() {
     require_strict();
     hand_over_fds();
 
-    std::optional<sys::ProcessStat> stat = sys::find_process_stat(proc_fd_, launch_->pid());
-    if (!stat) {
+    if (!start_time_) {
         throw_error(ErrorKind::system, "init has ended before it was recorded");
     }
-    record_.pid = launch_->pid();
-    record_.start_time =
-        stat->start_time - static_cast<std::uint64_t>(sys::find_boot_time_offset(proc_fd_));
-    record_.degradations = describe_degradations(decision_.plan, launch_->degraded());
-    cgroup::Location cgroup = launch_->cgroup();
-    record_.cgroup = cgroup.path.empty() ? std::nullopt : std::optional(make_cgroup_record(cgroup));
-    if (!record_.cgroup && record_.no_cgroup.empty()) {
-        record_.no_cgroup = "it could not be made: see degradations";
-    }
+    record_ = make_created_record();
     dir_.save(record_);
     write_pid_file();
     launch_->commit();
+    if (decision_.plan.init.gate == plan::GateKind::socket) {
+        dir_.save_copy();
+    }
 }
 
 void Creation::start(const launch::TakeListener& take_listener) {
     launch_->start(take_listener ? take_listener : connect_to_agent(record_, launch_->pid()));
+    dir_.save_copy(); // the program runs already
     run_poststart_hooks(record_);
     launch_->keep_devices();
 }

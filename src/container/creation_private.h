@@ -6,6 +6,8 @@
 #include "coracle/plan/make_launch_plan.h"
 #include "coracle/sys/fd.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace coracle::container {
@@ -50,7 +52,8 @@ class Creation {
     ~Creation();
 
     /// Init waits to be started, the record and the pid file are written, and init does not depend
-    /// on this process any more.
+    /// on this process any more. With GateKind::socket the record's copy is written too, else start
+    /// does it.
     void bring_up();
     /// GateKind::channel: the payload has been executed, and the poststart hooks have run.
     /// `take_listener`: in place of the agent of the configuration.
@@ -69,6 +72,8 @@ class Creation {
 
   private:
     [[nodiscard]] spec::Record make_record() const;
+    [[nodiscard]] spec::Record make_created_record() const;
+    void find_start_time();
     void bring_up_init();
     void require_strict() const;
     void write_pid_file();
@@ -82,6 +87,7 @@ class Creation {
     sys::Fd pidfd_receiver_;
     ContainerDir dir_;
     spec::Record record_;
+    std::optional<std::uint64_t> start_time_; ///< of init
     sys::Fd gate_;
     sys::Fd notify_;
     std::unique_ptr<launch::Launch> launch_;

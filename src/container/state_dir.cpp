@@ -320,7 +320,17 @@ std::optional<spec::Record> ContainerDir::salvage() const {
     }
 }
 
-void ContainerDir::save(const spec::Record& record) const {
+void ContainerDir::stage(const spec::Record& record) {
+    std::string text = spec::write_record(record);
+    staged_.reset();
+    try {
+        sys::stage_file(fd_.get(), record_name, record_temporary, text, 0600);
+        staged_ = std::move(text);
+    } catch (const Error&) { // catch: save tries again, and says so
+    }
+}
+
+void ContainerDir::save(const spec::Record& record) {
     in_context([&] { return "state of container " + id_ + " in " + place_of(root_.get()); },
                [&] {
                    std::string text = spec::write_record(record);
@@ -328,9 +338,19 @@ void ContainerDir::save(const spec::Record& record) const {
                        sys::replace_file(fd_.get(), record_name, record_temporary, text, 0600);
                        return;
                    }
-                   sys::exchange_file(fd_.get(), record_name, record_temporary, text, 0600);
-                   // From here on there is something that must not be lost.
-                   sys::replace_file(fd_.get(), copy_name, record_temporary, text, 0600);
+                   if (std::exchange(staged_, std::nullopt) != text) {
+                       sys::stage_file(fd_.get(), record_name, record_temporary, text, 0600);
+                   }
+                   sys::exchange_file(fd_.get(), record_name, record_temporary);
+                   saved_ = std::move(text);
+               });
+}
+
+void ContainerDir::save_copy() const {
+    in_context([&] { return "state of container " + id_ + " in " + place_of(root_.get()); },
+               [&] {
+                   (void)sys::try_unlink(fd_.get(), record_temporary, 0); // the intent
+                   sys::replace_file(fd_.get(), copy_name, record_temporary, saved_, 0600);
                });
 }
 

@@ -199,7 +199,7 @@ Launch::~Launch() {
     }
 }
 
-void Launch::bring_up() {
+void Launch::bring_up(const std::function<void()>& meanwhile) {
     State& state = *state_;
     std::vector<OpenNamespace> joined = open_namespaces(state.plan, state.proc_fd);
     state.placement.prepare();
@@ -217,9 +217,11 @@ void Launch::bring_up() {
         (void)state.side.require<AtHooks>(state.init, "init");
         state.run_create_hooks();
     }
+    const std::vector<plan::Degradation>& lacking = state.placement.degraded();
+    state.degraded = lacking;
+    meanwhile();
     state.side.patience = patience_with(state.plan.init.create_container_hooks, step_deadline);
     state.degraded = state.side.await_ready(state.init, state.console);
-    const std::vector<plan::Degradation>& lacking = state.placement.degraded();
     state.degraded.insert(state.degraded.end(), lacking.begin(), lacking.end());
 }
 

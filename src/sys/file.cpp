@@ -180,8 +180,19 @@ void rename_file(int dir_fd, const std::string& name, const std::string& other) 
 
 namespace {
 
-void write_temporary(int dir_fd, const std::string& name, const std::string& temporary,
-                     std::string_view data, mode_t mode) {
+void rename_temporary(int dir_fd, const std::string& temporary, const std::string& name) {
+    try {
+        rename_file(dir_fd, temporary, name);
+    } catch (Error&) { // catch: removes the temporary, rethrows
+        (void)::unlinkat(dir_fd, temporary.c_str(), 0);
+        throw;
+    }
+}
+
+} // namespace
+
+void stage_file(int dir_fd, const std::string& name, const std::string& temporary,
+                std::string_view data, mode_t mode) {
     constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
     Fd fd;
     if (int errnum = try_open_at(dir_fd, temporary, flags, mode, fd); errnum != 0) {
@@ -198,32 +209,17 @@ void write_temporary(int dir_fd, const std::string& name, const std::string& tem
     }
 }
 
-void rename_temporary(int dir_fd, const std::string& temporary, const std::string& name) {
-    try {
-        rename_file(dir_fd, temporary, name);
-    } catch (Error&) { // catch: removes the temporary, rethrows
-        (void)::unlinkat(dir_fd, temporary.c_str(), 0);
-        throw;
-    }
-}
-
-} // namespace
-
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
                   std::string_view data, mode_t mode) {
-    write_temporary(dir_fd, name, temporary, data, mode);
+    stage_file(dir_fd, name, temporary, data, mode);
     rename_temporary(dir_fd, temporary, name);
 }
 
-void exchange_file(int dir_fd, const std::string& name, const std::string& temporary,
-                   std::string_view data, mode_t mode) {
-    write_temporary(dir_fd, name, temporary, data, mode);
-    if (::renameat2(dir_fd, temporary.c_str(), dir_fd, name.c_str(), RENAME_EXCHANGE) == 0) {
-        (void)::unlinkat(dir_fd, temporary.c_str(), 0); // the old one
-        return;
+void exchange_file(int dir_fd, const std::string& name, const std::string& temporary) {
+    if (::renameat2(dir_fd, temporary.c_str(), dir_fd, name.c_str(), RENAME_EXCHANGE) != 0) {
+        // No old file, or a file system or an outer container that has no exchange.
+        rename_temporary(dir_fd, temporary, name);
     }
-    // No old file, or a file system or an outer container that has no exchange.
-    rename_temporary(dir_fd, temporary, name);
 }
 
 bool try_place_file(int dir_fd, const std::string& name, std::string_view data, mode_t mode) {

@@ -93,7 +93,12 @@ class ContainerDir {
     [[nodiscard]] std::optional<spec::Record> load() const;
     /// What stands in for a record that load refuses: its copy, else spec::salvage_record of it.
     [[nodiscard]] std::optional<spec::Record> salvage() const;
-    void save(const spec::Record& record) const;
+    /// The intent, while the record has no pid; else it takes its place. Throws: system.
+    void save(const spec::Record& record);
+    /// What save will most likely be given is on disk, ahead of time. A failure is save's to tell.
+    void stage(const spec::Record& record);
+    /// record.copy is what save was given last. Throws: system.
+    void save_copy() const;
     /// The container is no more, but for poststop hooks that are still to run: load finds nothing
     /// any more, load_retired does, whatever becomes of this process. Throws: system.
     void retire() const;
@@ -128,6 +133,8 @@ class ContainerDir {
     sys::Fd root_;
     sys::Fd fd_;
     std::string id_;
+    std::optional<std::string> staged_; ///< the text of the record at record_temporary
+    std::string saved_;
 };
 
 } // namespace coracle::container

@@ -47,9 +47,10 @@ class Launch {
     Launch& operator=(Launch&&) = delete;
     ~Launch();
 
-    /// Init has set everything up and waits. Every step has a deadline.
+    /// Init has set everything up and waits. Every step has a deadline. `meanwhile` is done while
+    /// init works at the mounts; pid, cgroup and what degraded says so far hold then.
     /// Throws: what failed, in whichever process, as "init: <stage>: <what>".
-    void bring_up();
+    void bring_up(const std::function<void()>& meanwhile);
     /// Where bring_up failed in intermediate or init; Stage::begin if nowhere, or not known.
     [[nodiscard]] Stage failed_stage() const noexcept;
 

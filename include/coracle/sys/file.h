@@ -52,12 +52,14 @@ void rename_file(int dir_fd, const std::string& name, const std::string& other);
 void replace_file(int dir_fd, const std::string& name, const std::string& temporary,
                   std::string_view data, mode_t mode);
 
-/// The same for a file that is there: the two are exchanged, and the old one is removed. ext4
-/// writes a file to disk before it lets it take the place of another by rename(2), which is the way
-/// where there is no exchange. Throws: system. Source: renameat2(2), RENAME_EXCHANGE; ext4(5),
-/// auto_da_alloc.
-void exchange_file(int dir_fd, const std::string& name, const std::string& temporary,
-                   std::string_view data, mode_t mode);
+/// The first half of it: `temporary` holds what is to become `name`. Throws: system.
+void stage_file(int dir_fd, const std::string& name, const std::string& temporary,
+                std::string_view data, mode_t mode);
+/// The second, for a file that is there: the two are exchanged, `temporary` is the old one or
+/// nothing. ext4 writes a file to disk before it lets it take the place of another by rename(2),
+/// which is the way where there is no exchange. Throws: system. Source: renameat2(2),
+/// RENAME_EXCHANGE; ext4(5), auto_da_alloc.
+void exchange_file(int dir_fd, const std::string& name, const std::string& temporary);
 
 /// The same by a file that has no name before it is whole, so that nothing is left of it if this
 /// process is killed; between an old file and the new one there may be none. False, with nothing

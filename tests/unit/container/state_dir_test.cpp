@@ -168,7 +168,7 @@ TEST_CASE("container directory: a foreign one is refused", "[container]") {
 TEST_CASE("container directory: the record comes back, and only one of its own", "[container]") {
     const TempDir temp;
     const StateRoot root = open_root(temp);
-    const ContainerDir dir = ContainerDir::create(root, "c1");
+    ContainerDir dir = ContainerDir::create(root, "c1");
     CHECK_FALSE(dir.load());
     dir.save(sample_record("c1"));
     CHECK(mode_of(temp, "root/c1/record.json") == 0600);
@@ -180,7 +180,10 @@ TEST_CASE("container directory: the record comes back, and only one of its own",
     CHECK(dir.load()->pid == 7);
     temp.file("root/c1/.record.json.new", "left by one that was killed");
     dir.save(changed);
+    CHECK(dir.load()->pid == 7);
+    dir.save_copy();
     CHECK_FALSE(temp.has("root/c1/.record.json.new"));
+    CHECK(temp.read("root/c1/record.copy") == temp.read("root/c1/record.json"));
 
     dir.save(sample_record("c2"));
     const Error error = error_of([&] { (void)dir.load(); });
@@ -195,11 +198,38 @@ TEST_CASE("container directory: the record comes back, and only one of its own",
     }
 }
 
+TEST_CASE("container directory: what was staged is saved if it is the same", "[container]") {
+    const TempDir temp;
+    const StateRoot root = open_root(temp);
+    ContainerDir dir = ContainerDir::create(root, "c1");
+    spec::Record record = sample_record("c1");
+    record.pid = 0;
+    dir.save(record);
+    record.pid = 7;
+    dir.stage(record);
+    CHECK(dir.load()->pid == 0);
+    const ino_t staged = sys::find_stat(temp.fd(), "root/c1/.record.json.new")->st_ino;
+    dir.save(record);
+    CHECK(dir.load()->pid == 7);
+    CHECK(sys::find_stat(temp.fd(), "root/c1/record.json")->st_ino == staged);
+    dir.stage(record);
+    record.pid = 8;
+    dir.save(record);
+    CHECK(dir.load()->pid == 8);
+    dir.save_copy();
+    CHECK(temp.read("root/c1/record.copy") == temp.read("root/c1/record.json"));
+    // Where it cannot be staged, save says so.
+    temp.directory("root/c1/.record.json.new/d");
+    CHECK_NOTHROW(dir.stage(record));
+    CHECK(error_of([&] { dir.save(record); }).kind() == ErrorKind::system);
+    CHECK(dir.load()->pid == 8);
+}
+
 TEST_CASE("container directory: a retired one has no record, and yet one for its deleter",
           "[container]") {
     const TempDir temp;
     const StateRoot root = open_root(temp);
-    const ContainerDir dir = ContainerDir::create(root, "c1");
+    ContainerDir dir = ContainerDir::create(root, "c1");
     dir.save(sample_record("c1"));
     CHECK_FALSE(dir.load_retired());
     dir.retire();
@@ -216,7 +246,7 @@ TEST_CASE("container directory: a retired one has no record, and yet one for its
 TEST_CASE("container directory: a record that is no regular file does not block", "[container]") {
     const TempDir temp;
     const StateRoot root = open_root(temp);
-    const ContainerDir dir = ContainerDir::create(root, "c1");
+    ContainerDir dir = ContainerDir::create(root, "c1");
     REQUIRE(::mkfifo(temp.path("root/c1/record.json").c_str(), 0600) == 0);
     CHECK(error_of([&] { (void)dir.load(); }).kind() == ErrorKind::invalid_config);
     std::filesystem::remove(temp.path("root/c1/record.json"));
@@ -270,7 +300,7 @@ TEST_CASE("container directory: who waited for a deleted one is told", "[contain
 TEST_CASE("container directory: remove takes all of it, twice if need be", "[container]") {
     const TempDir temp;
     const StateRoot root = open_root(temp);
-    const ContainerDir dir = ContainerDir::create(root, "c1");
+    ContainerDir dir = ContainerDir::create(root, "c1");
     dir.save(sample_record("c1"));
     const Fd gate = dir.listen_at_gate();
     temp.file("root/c1/.record.json.new", "x");

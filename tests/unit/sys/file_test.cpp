@@ -131,6 +131,23 @@ TEST_CASE("replace_file: what stands where the temporary goes is not written thr
     CHECK(temp.read("f") == "data");
 }
 
+TEST_CASE("exchange_file: what was staged is there at once, the old one at its place", "[sys]") {
+    const TempDir temp;
+    sys::stage_file(temp.fd(), "f", ".new", "first", 0600);
+    CHECK_FALSE(temp.has("f"));
+    sys::exchange_file(temp.fd(), "f", ".new"); // without an old one
+    CHECK(temp.read("f") == "first");
+    CHECK_FALSE(temp.has(".new"));
+    sys::stage_file(temp.fd(), "f", ".new", "never", 0600);
+    sys::stage_file(temp.fd(), "f", ".new", "second", 0600);
+    CHECK(temp.read("f") == "first");
+    sys::exchange_file(temp.fd(), "f", ".new");
+    CHECK(temp.read("f") == "second");
+    CHECK(temp.read(".new") == "first");
+    CHECK_THROWS_AS(sys::exchange_file(temp.fd(), "f", "nothing"), Error);
+    CHECK(temp.read("f") == "second");
+}
+
 TEST_CASE("replace_file: a failed rename takes the temporary away", "[sys]") {
     const TempDir temp;
     temp.directory("f/not-empty");
