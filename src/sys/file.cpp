@@ -60,28 +60,38 @@ Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
 
 namespace {
 
-/// What a file that is longer than `used` has behind that, and one more, so that its end is seen.
-std::size_t rest_of(int fd, std::size_t used) noexcept {
+/// How much to ask for next behind `used` bytes, so that a known end is seen by the same read.
+std::size_t next_chunk(int fd, std::size_t used) noexcept {
+    constexpr std::size_t grown_meanwhile = 4096;
     struct stat status {};
-    bool known = ::fstat(fd, &status) == 0 && status.st_size > 0;
-    auto size = known ? static_cast<std::size_t>(status.st_size) : 0;
-    return size > used ? size - used + 1 : used;
+    if (::fstat(fd, &status) != 0 || status.st_size <= 0) {
+        return used; // of a pipe, or of /proc
+    }
+    auto size = static_cast<std::size_t>(status.st_size);
+    return size > used ? size - used + 1 : grown_meanwhile;
 }
 
 } // namespace
 
 std::string read_all(int fd, std::size_t limit, const std::string& name) {
     // The size is not asked for at first: files of /proc have none, and most others fit in here.
-    constexpr std::size_t first_chunk = 8192;
+    __attribute__((uninitialized)) std::array<char, 8192> first_chunk; // NOLINT(*-member-init)
     std::string content;
     for (;;) {
         std::size_t used = content.size();
-        std::size_t wanted = used == first_chunk ? rest_of(fd, used) : used;
-        std::size_t chunk = std::min(std::max(first_chunk, wanted), limit + 1 - used);
-        content.resize(used + chunk);
-        ssize_t got = ::read(fd, content.data() + used, chunk);
-        int saved = errno;
-        content.resize(used + (got > 0 ? static_cast<std::size_t>(got) : 0));
+        std::size_t most = limit + 1 - used;
+        ssize_t got = -1;
+        int saved = 0;
+        if (used < first_chunk.size()) {
+            got = ::read(fd, first_chunk.data(), std::min(first_chunk.size(), most));
+            saved = errno;
+            content.append(first_chunk.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+        } else {
+            content.resize(used + std::min(next_chunk(fd, used), most));
+            got = ::read(fd, content.data() + used, content.size() - used);
+            saved = errno;
+            content.resize(used + (got > 0 ? static_cast<std::size_t>(got) : 0));
+        }
         if (got < 0 && saved == EINTR) {
             continue;
         }
