@@ -24,10 +24,7 @@ namespace {
                 ::_exit(0);
             }
             // Init cannot wake it: under the filter it may make no system call but execve(2).
-            struct timespec pause {
-                0, 50'000
-            };
-            (void)::nanosleep(&pause, nullptr);
+            sys::pause_for(std::chrono::microseconds(50));
         }
     } catch (const std::exception&) { // catch: the edge of a process; who waits sees EOF
     }

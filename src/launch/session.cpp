@@ -8,8 +8,24 @@
 
 namespace coracle::launch {
 
+namespace {
+
+/// Those of containers that have just ended count until the kernel has collected them, which takes
+/// it some 10 ms for all that have ended until then.
+int try_join_where_there_is_room(const std::string& name) {
+    constexpr int most_tries = 50;
+    int errnum = sys::try_join_session_keyring(name);
+    for (int tries = 0; errnum == EDQUOT && tries < most_tries; ++tries) {
+        sys::pause_for(std::chrono::milliseconds(20));
+        errnum = sys::try_join_session_keyring(name);
+    }
+    return errnum;
+}
+
+} // namespace
+
 void join_session_keyring(const std::string& id, std::vector<plan::Degradation>& degraded) {
-    int errnum = sys::try_join_session_keyring("_ses." + id);
+    int errnum = try_join_where_there_is_room("_ses." + id);
     if (errnum == EDQUOT) {
         throw_system(errnum, "make a session keyring (raise kernel.keys.maxkeys, or give "
                              "--no-new-keyring)");

@@ -3,6 +3,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
 
 #include <cerrno>
 #include <cstddef>
@@ -60,10 +61,7 @@ bool lock_exclusively(int fd, std::chrono::milliseconds patience) {
         if (std::chrono::steady_clock::now() >= end) {
             return false;
         }
-        struct timespec time {
-            0, std::chrono::nanoseconds(pause).count()
-        };
-        (void)::nanosleep(&time, nullptr);
+        pause_for(pause);
     }
 }
 

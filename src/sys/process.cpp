@@ -194,6 +194,13 @@ bool is_own_key(long serial) noexcept {
 
 } // namespace
 
+void pause_for(std::chrono::nanoseconds time) noexcept {
+    struct timespec rest {
+        0, time.count()
+    };
+    (void)::nanosleep(&rest, nullptr);
+}
+
 int try_join_session_keyring(const std::string& name) noexcept {
     long serial = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str());
     if (serial < 0) {

@@ -4,6 +4,7 @@
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
+#include "coracle/sys/process.h"
 
 #include <array>
 #include <cerrno>
@@ -231,7 +232,6 @@ bool is_signal_provided_for(int proc_fd, pid_t pid, int signal) {
     // disk keeps waiting, and then until a busy processor lets it go on; who waits for a signal
     // blocks it asleep, and for long.
     constexpr int patience = 2000;
-    constexpr long pause = 5000000; // nanoseconds
     for (int used = 0; used < patience;) {
         SignalMasks masks = read_signal_masks(proc_fd, pid);
         if (has_signal(masks.handled, signal)) {
@@ -243,10 +243,7 @@ bool is_signal_provided_for(int proc_fd, pid_t pid, int signal) {
         constexpr int of_sleep = 200;  // 50 ms of it
         constexpr int of_running = 10; // 1 s
         used += masks.state == 'D' ? 1 : masks.state == 'R' ? of_running : of_sleep;
-        struct timespec time {
-            0, pause
-        };
-        (void)::nanosleep(&time, nullptr);
+        pause_for(std::chrono::milliseconds(5));
     }
     return true;
 }

@@ -3,6 +3,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
+#include "coracle/sys/process.h"
 
 #include <algorithm>
 #include <array>
@@ -202,10 +203,7 @@ Fd accept_connection(int listener) {
         }
         bool full = saved == EMFILE || saved == ENFILE || saved == ENOBUFS || saved == ENOMEM;
         if (full) { // the connection stays in the queue until the host has room again
-            struct timespec pause {
-                0, 20'000'000
-            };
-            (void)::nanosleep(&pause, nullptr);
+            pause_for(std::chrono::milliseconds(20));
         } else if (saved != EINTR && saved != ECONNABORTED && saved != EAGAIN) {
             throw_system(saved, "accept at the start gate");
         }

@@ -293,26 +293,6 @@ def test_a_file_that_is_only_read_keeps_its_owner(box):
     assert os.stat(path).st_uid == 0
 
 
-@pytest.mark.machine("native")  # a service of systemd has no way to another user's keyring
-@pytest.mark.modes("root")
-def test_a_keyring_that_another_user_has_planted_is_not_joined(box):
-    """Names of keyrings are shared by the users of a user namespace."""
-    name = box.new_id()
-    plant = ("import ctypes, os, sys\n"
-             "libc = ctypes.CDLL(None, use_errno=True)\n"
-             "os.setgid(47311); os.setuid(47311)\n"
-             "key = libc.syscall(248, b'keyring', sys.argv[1].encode(), None, 0, -4)\n"
-             "assert key > 0 and libc.syscall(250, 5, key, 0x3f3f3f3f) == 0\n"
-             "print(key, flush=True)\n")
-    key = int(subprocess.run([sys.executable, "-c", plant, f"_ses.{name}"], check=True,
-                             stdout=subprocess.PIPE).stdout)
-    box.must("create", "--bundle", box.bundle("pause").path, name)
-    assert any("keyring" in text for text in box.state(name)["degradations"])
-    with open("/proc/keys", encoding="utf-8") as file:
-        line = next(line for line in file if line.startswith(f"{key & 0xffffffff:08x}"))
-    assert " 3f3f3f3f " in line, "it was changed"
-
-
 # ---- how it ends
 
 

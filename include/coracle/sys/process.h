@@ -77,6 +77,8 @@ void set_no_new_privileges();
 void keep_capabilities();
 /// Adopts orphans below this process. Throws: system.
 void become_subreaper();
+/// Does nothing for that long, below a second, or until a signal. Source: nanosleep(2).
+void pause_for(std::chrono::nanoseconds time) noexcept;
 /// The session keyring of that name, found or made, so that its owner finds it again: 0, or the
 /// errno. EEXIST: another user has one of that name, so it is a new one without a name. Source:
 /// keyctl_join_session_keyring(3).
