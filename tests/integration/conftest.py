@@ -101,6 +101,8 @@ def session_dir():
     yield path
     modes.end_holder()
     machines.end_places()
+    harness.remover.begin()
+    harness.remover.wait()
     shutil.rmtree(path, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ import ctypes
 import itertools
 import json
 import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -58,6 +59,47 @@ def eventually(check, seconds=20.0):
         if answer or time.monotonic() > deadline:
             return answer
         time.sleep(0.01)
+
+
+def wait_for(process, timeout):
+    """As process.wait(timeout), which looks at it after ever longer sleeps."""
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.poll(timeout * 1000)
+    finally:
+        os.close(pidfd)
+    return process.wait(0)
+
+
+class Remover:
+    """Removes directories by the dozen beside the next tests: a disk takes its time for that."""
+
+    MANY = 12
+
+    def __init__(self):
+        self.paths = []
+        self.process = None
+
+    def take(self, path):
+        self.paths.append(path)
+        if len(self.paths) >= self.MANY:
+            self.begin()
+
+    def begin(self):
+        self.wait()
+        # Not shutil.rmtree: some trees are very deep.
+        self.process = subprocess.Popen(["rm", "-rf", *self.paths], stdin=subprocess.DEVNULL)
+        self.paths = []
+
+    def wait(self):
+        if self.process:
+            self.process.wait()
+            self.process = None
+
+
+remover = Remover()
 
 
 @dataclass
@@ -131,7 +173,7 @@ class Runtime:
             os.fchmod(err.fileno(), 0o666)
             process = self.popen(argv, out, err, **kw)
             try:
-                rc = process.wait(timeout)
+                rc = wait_for(process, timeout)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 process.wait()
@@ -156,6 +198,7 @@ class Box:
         self.host_uid = modes.NAMESPACE_UID if mode == "userns-root" else self.uid
         self.owner = (self.host_uid or 0, self.host_uid or 0)
         self.mark = f"cit{os.getpid()}x{next(_numbers)}"
+        self.began = residue.now() - 1
         self.dir = tempfile.mkdtemp(prefix=f"{self.mark}-", dir=session)
         os.chmod(self.dir, 0o755)
         self.place = place or machines.default_place(mode)
@@ -286,7 +329,7 @@ class Box:
         but = [process.pid for process in self.helpers]
         if self.mode == "userns-root":
             but.append(modes.holder(GUEST))
-        return residue.find_processes(self.mark, self.dir, uid, but)
+        return residue.find_processes(self.mark, self.dir, self.began, uid, but)
 
     def _is_known(self, name):
         roots = (self.runtime.root, os.path.join(self.runtime.env["XDG_RUNTIME_DIR"], "coracle"))
@@ -320,10 +363,11 @@ class Box:
             except AssertionError:
                 pass
         left = residue.wait_for_none(self.leavings, 5 * machines.PATIENCE)
-        residue.end_processes(self.processes())
+        if left:
+            residue.end_processes(self.processes())
         residue.reap_children()
         if not residue.find_mounts(self.dir):
-            subprocess.run(["rm", "-rf", self.dir], check=False)  # some trees are very deep
+            remover.take(self.dir)
         return left
 
 

@@ -39,16 +39,19 @@ def _reap_if_ours(pid):
         pass
 
 
+def _children():
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        found += [int(pid) for pid in _read(f"/proc/self/task/{task}/children").split()]
+    return found
+
+
 def reap_children(but=(), wanted=lambda pid: True):
     """Reaps the dead that came to this process as their subreaper, not the children `but`. A zombie
     keeps its session keyring, and a user may have 200 of them."""
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            text = _read(f"/proc/{name}/stat")
-            fields = text[text.rindex(b")") + 2:].split() if text else []
-            dead = fields and fields[0] == b"Z" and int(fields[1]) == os.getpid()
-            if dead and int(name) not in but and wanted(int(name)):
-                _reap_if_ours(int(name))
+    for pid in _children():
+        if pid not in but and process_state(pid) == "Z" and wanted(pid):
+            _reap_if_ours(pid)
 
 
 def _is_in_another_pid_namespace(pid):
@@ -100,13 +103,21 @@ def _belongs(pid, mark, directory, uid):
     return ""
 
 
-def find_processes(mark, directory, uid=None, but=()):
-    """Live processes that belong to a test: [(pid, text)]. Zombies of our own are reaped."""
+def now():
+    """The time in the unit of start_time."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+def find_processes(mark, directory, since, uid=None, but=()):
+    """Live processes that belong to a test: [(pid, text)]. Who is older than `since`, the start of
+    the test by now(), does not. Zombies of our own are reaped."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid() or int(name) in but:
             continue
         pid = int(name)
+        if start_time(pid) < since:
+            continue
         why = _belongs(pid, mark, directory, uid)
         if not why:
             continue
