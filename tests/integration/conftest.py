@@ -21,6 +21,7 @@ import harness
 import machines
 import modes
 import peers
+import residue
 
 
 def pytest_configure(config):
@@ -103,7 +104,11 @@ def session_dir():
     machines.end_places()
     harness.remover.begin()
     harness.remover.wait()
+    # Once more and of all that ran here, also who is older than the test that he belongs to.
+    left = residue.wait_for_none(
+        lambda: residue.find_processes(f"cit{os.getpid()}x", path, 0), 20)
     shutil.rmtree(path, ignore_errors=True)
+    assert not left, "left behind:\n" + "\n".join(text for _, text in left)
 
 
 @pytest.fixture(scope="session")

@@ -170,9 +170,9 @@ def lint(context):
 
 
 def tidy(context):
-    """clang-tidy on src"""
+    """clang-tidy on what has changed in src lately, and on a part of the rest"""
     code, text = execute([sys.executable, str(context.root / "tests/lint/tidy.py"),
-                          str(context.build)], 900)
+                          str(context.build)], 900, share(context))
     counts = Counts()
     if code == 0:
         counts.passed += 1
@@ -201,14 +201,14 @@ def integration(context):
     return run_pytest(context, context.build, "integration", ["-m", "not fallback", "integration"])
 
 
-def share(context):
-    """What repeats the integration tests takes of each a third of the cases: which third, the commit
-    decides. With CORACLE_ALL=1 all of them."""
+def share(context, one_in=3):
+    """What repeats other tests takes of each a part of the cases: which part, the commit decides.
+    With CORACLE_ALL=1 all of them."""
     if os.environ.get("CORACLE_ALL") == "1":
         return {}
     code, text = execute(["git", "-c", "safe.directory=*", "-C", str(context.root), "rev-parse",
                           "--short=12", "HEAD"], 60)
-    chosen = f"3/{text.strip() if code == 0 else 'coracle'}"
+    chosen = f"{one_in}/{text.strip() if code == 0 else 'coracle'}"
     print(f"CORACLE_SHARE={chosen}", flush=True)
     return {"CORACLE_SHARE": chosen}
 
@@ -278,7 +278,7 @@ def asan_unit(context):
 # memory, processes, time or system calls are scarce, a sanitizer's own needs decide. The third mode
 # runs no code that the other two do not.
 NOT_SANITIZED = (
-    "kill_points", "fault_points", "fallback", "userns-root", "test_a20", "costs_no_time",
+    "kill_points", "fault_points", "fallback", "userns-root", "test_a20", "hostile_passwd_costs",
     "little_memory", "a_huge_record", "every_limit_on", "few_file_descriptors", "few_processes",
     "files_that_may_not_grow", "a_low_limit_is_no_obstacle", "a_limit_that_is_too_low_is_named",
     "a_filter_that_forbids_everything", "a_killed_exec", "test_t05", "test_t18", "mounts_cost_grows",
@@ -290,7 +290,7 @@ def asan_integration(context):
     chosen = " and ".join(f"not {word}" for word in NOT_SANITIZED)
     return run_pytest(context, context.asan, "integration",
                       ["-m", "not fallback", "-k", chosen, "integration"],
-                      {**SANITIZER_ENV, **share(context)})
+                      {**SANITIZER_ENV, **share(context, one_in=6)})
 
 
 SUITES = {
