@@ -32,9 +32,11 @@ class Context:
 
 
 def execute(command, timeout, env=None, cwd=None):
-    """Exit code and output of `command`; all of its process group is gone when this returns."""
+    """Exit code and output of `command`; all of its process group is gone when this returns, and the
+    command is told to end if this process is killed."""
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", *command],
+                                   stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, cwd=cwd, start_new_session=True,
                                    env={**os.environ, **(env or {})})
         note = ""
