@@ -2,6 +2,7 @@
 
 #include "cgroup_private.h"
 #include "coracle/base/error.h"
+#include "coracle/base/log.h"
 #include "coracle/base/text.h"
 #include "coracle/host/detect.h"
 #include "coracle/host/restrictions.h"
@@ -239,7 +240,11 @@ void Creation::bring_up() {
 
 void Creation::start(const launch::TakeListener& take_listener) {
     launch_->start(take_listener ? take_listener : connect_to_agent(record_, launch_->pid()));
-    dir_.save_copy(); // the program runs already
+    try {
+        dir_.save_copy();
+    } catch (const Error& error) { // catch: the program runs already, and does not end for that
+        log::warning(error.text() + ": no copy of the record, should it be damaged");
+    }
     run_poststart_hooks(record_);
     launch_->keep_devices();
 }
