@@ -22,6 +22,10 @@ namespace {
 /// Above what the program itself waits for: the greeting, two jobs.
 constexpr std::chrono::seconds patience{90};
 
+/// What the parent, which is static, can do without.
+constexpr const char* needs = "; it needs the host's dynamic loader and a C library not older than "
+                              "that of its build, or give --cgroup-manager=cgroupfs";
+
 std::string_view image() noexcept {
     return {coracle_bus_image_begin,
             static_cast<std::size_t>(coracle_bus_image_end - coracle_bus_image_begin)};
@@ -44,11 +48,13 @@ int execute_bus_program(void* argument) noexcept {
         sys::execute_fd(start.file,
                         {"coracle-bus", std::to_string(start.channel), start.socket_path});
     } catch (const Error& error) { // catch: a role's edge
+        bool is_short = error.errnum() == ENOMEM || error.errnum() == EMFILE ||
+                        error.errnum() == ENFILE || error.errnum() == EAGAIN;
         BusAnswer answer;
         answer.has_failed = true;
-        answer.kind = error.kind();
-        answer.errnum = error.errnum();
-        answer.text = "start coracle-bus: " + error.text();
+        answer.kind = is_short ? error.kind() : ErrorKind::unsupported;
+        answer.errnum = is_short ? error.errnum() : 0;
+        answer.text = "start coracle-bus: " + error.text() + (is_short ? "" : needs);
         (void)sys::try_send_packet(start.channel, encode(answer), {});
     } catch (const std::exception&) { // catch: a role's edge; the end is seen
     }
@@ -72,6 +78,7 @@ void Bus::start_program() {
     ProgramStart start{file.fd(), theirs.get(), socket_path_};
     program_ = sys::start_child(execute_bus_program, &start);
     channel_ = std::move(ours);
+    said_hello_ = false;
 }
 
 int Bus::end_program() noexcept {
@@ -83,29 +90,58 @@ int Bus::end_program() noexcept {
     (void)::kill(pid, SIGKILL); // a child of ours, not reaped: the pid is still its own
     try {
         return sys::wait_for_child(pid);
-    } catch (const Error&) { // catch: a caller who ignores SIGCHLD has had it reaped
+    } catch (const Error&) { // catch: somebody else has reaped it
         return 0;
     }
 }
 
 void Bus::send(const BusRequest& request) const {
+    std::vector<std::uint8_t> packet = encode(request);
+    if (packet.size() > max_bus_packet) {
+        throw_error(ErrorKind::unsupported, "the unit " + printable(request.unit) +
+                                                ": its properties are larger than " +
+                                                std::to_string(max_bus_packet) + " bytes in all");
+    }
     // EPIPE: it has ended, and has perhaps said why.
-    int errnum = sys::try_send_packet(channel_.get(), encode(request), {});
+    int errnum = sys::try_send_packet(channel_.get(), packet, {});
     if (errnum != 0 && errnum != EPIPE) {
         throw_system(errnum, "ask coracle-bus, which speaks with systemd");
     }
 }
 
-std::optional<BusAnswer> Bus::receive() {
-    may_have_asked_ = true; // until the answer says otherwise
+std::optional<BusAnswer> Bus::receive_packet() const {
     if (sys::wait_readable(channel_.get(), -1, patience) == sys::Ready::neither) {
         throw_error(ErrorKind::system, "coracle-bus, which speaks with systemd, does not answer");
     }
     sys::Packet packet = sys::receive_packet(channel_.get(), max_bus_packet);
-    if (packet.data.empty()) {
+    return packet.data.empty() ? std::nullopt : std::optional(decode_answer(packet.data));
+}
+
+void Bus::await_hello() {
+    if (said_hello_) {
+        return;
+    }
+    std::optional<BusAnswer> first = receive_packet();
+    if (first && first->has_failed) {
+        throw Error(first->kind, first->text, first->errnum);
+    }
+    if (!first) {
+        throw_error(ErrorKind::unsupported, "coracle-bus, which speaks with systemd, " +
+                                                sys::describe_wait_status(end_program()) +
+                                                " before it began" + needs);
+    }
+    said_hello_ = true;
+}
+
+std::optional<BusAnswer> Bus::receive() {
+    may_have_asked_ = false;
+    await_hello();
+    may_have_asked_ = true; // until the answer says otherwise
+    std::optional<BusAnswer> received = receive_packet();
+    if (!received) {
         return std::nullopt;
     }
-    BusAnswer answer = decode_answer(packet.data);
+    BusAnswer answer = std::move(*received);
     may_have_asked_ = answer.has_greeted;
     if (answer.has_failed) {
         throw Error(answer.kind, answer.text, answer.errnum);
@@ -151,7 +187,8 @@ std::optional<BusError> Bus::finish_scope() {
 void Bus::stop_unit(const std::string& name) {
     std::optional<BusError> failed = ask({BusVerb::stop_unit, name, "", "", {}, {}}).refused;
     if (failed && failed->name != "org.freedesktop.systemd1.NoSuchUnit") {
-        throw_error(ErrorKind::system, "stop the unit " + printable(name) + ": " + failed->text);
+        throw_error(ErrorKind::system,
+                    "stop the unit " + printable(name) + ": " + printable(failed->text));
     }
 }
 

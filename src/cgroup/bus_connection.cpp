@@ -81,13 +81,16 @@ void Message::append_property(const plan::UnitProperty& property) {
 }
 
 BusError error_of(const sd_bus_error& error) {
-    return {error.name != nullptr ? error.name : "", error.message != nullptr ? error.message : ""};
+    constexpr std::size_t most = 4096;
+    return {std::string(error.name != nullptr ? error.name : "").substr(0, most),
+            std::string(error.message != nullptr ? error.message : "").substr(0, most)};
 }
 
 } // namespace
 
 struct Connection::State {
     sd_bus* bus = nullptr;
+    bool greeted = false; ///< at some time: it may be gone by now
     bool matching = false;
     std::string job;                                          ///< of the last call that made one
     std::optional<BusError> refused;                          ///< its call has failed
@@ -96,12 +99,12 @@ struct Connection::State {
     static int on_job_removed(sd_bus_message* message, void* state, sd_bus_error* error);
     static int on_job_reply(sd_bus_message* message, void* state, sd_bus_error* error);
 
-    [[nodiscard]] std::optional<BusError> await_greeting() const;
+    [[nodiscard]] std::optional<BusError> await_greeting();
     void match_jobs();
     void call_for_job(const Message& message);
     [[nodiscard]] std::optional<BusError> await_job();
     [[nodiscard]] std::optional<BusError> call(const Message& message,
-                                               sd_bus_message** answer = nullptr) const;
+                                               sd_bus_message** answer = nullptr);
     [[nodiscard]] std::string result_of_job() const;
 };
 
@@ -129,7 +132,7 @@ int Connection::State::on_job_reply(sd_bus_message* message, void* state, sd_bus
 }
 
 /// sd-bus itself waits 90 seconds for a bus that takes the connection and says nothing.
-std::optional<BusError> Connection::State::await_greeting() const {
+std::optional<BusError> Connection::State::await_greeting() {
     Clock::time_point deadline = Clock::now() + greeting_patience;
     while (library().is_ready(bus) <= 0) {
         int done = library().process(bus, nullptr);
@@ -142,6 +145,7 @@ std::optional<BusError> Connection::State::await_greeting() const {
             check(library().wait(bus, static_cast<std::uint64_t>(left.count())), "wait");
         }
     }
+    greeted = true;
     return std::nullopt;
 }
 
@@ -199,8 +203,7 @@ std::optional<BusError> Connection::State::await_job() {
     }
 }
 
-std::optional<BusError> Connection::State::call(const Message& message,
-                                                sd_bus_message** answer) const {
+std::optional<BusError> Connection::State::call(const Message& message, sd_bus_message** answer) {
     if (std::optional<BusError> failed = await_greeting()) {
         return failed;
     }
@@ -248,7 +251,7 @@ Connection::~Connection() {
 }
 
 bool Connection::has_greeted() const noexcept {
-    return library().is_ready(state_->bus) > 0;
+    return state_->greeted;
 }
 
 std::optional<BusError> Connection::greet() {

@@ -41,8 +41,8 @@ struct Library {
     [[nodiscard]] void* look_up(const char* name) const;
 };
 
-/// Opened when it is asked for first, and never closed: the process ends soon. Runs in: parent.
-/// Throws: unsupported.
+/// Opened when it is asked for first, and never closed: the process ends soon. Runs in:
+/// coracle-bus. Throws: unsupported.
 [[nodiscard]] const Library& library();
 
 } // namespace coracle::cgroup

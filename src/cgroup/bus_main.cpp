@@ -76,7 +76,11 @@ int main(int argc, char** argv) {
     sys::Fd channel(static_cast<int>(*number));
     try {
         sys::close_on_exec(channel.get());
-        cgroup::serve(channel, argv[2]);
+        cgroup::BusAnswer hello;
+        hello.is_hello = true;
+        if (sys::try_send_packet(channel.get(), encode(hello), {}) == 0) {
+            cgroup::serve(channel, argv[2]);
+        }
     } catch (const std::exception&) { // catch: the parent sees the end
         return 1;
     }

@@ -28,7 +28,7 @@ void fields(A& a, Of<A, BusRequest>& v) {
 }
 template <class A>
 void fields(A& a, Of<A, BusAnswer>& v) {
-    archive::transfer_all(a, v.has_greeted, v.yes, v.refused, v.has_failed);
+    archive::transfer_all(a, v.is_hello, v.has_greeted, v.yes, v.refused, v.has_failed);
     archive::transfer_enum(a, v.kind, ErrorKind::internal);
     archive::transfer_all(a, v.errnum, v.text);
 }

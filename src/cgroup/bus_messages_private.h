@@ -34,6 +34,7 @@ struct BusRequest {
 
 /// To the parent.
 struct BusAnswer {
+    bool is_hello = false;           ///< not an answer: the program was executed, the first packet
     bool has_greeted = false;        ///< the bus had taken the client in: it was asked
     bool yes = false;                ///< is_without_processes
     std::optional<BusError> refused; ///< what systemd says against it
@@ -49,7 +50,7 @@ struct BusAnswer {
 [[nodiscard]] BusRequest decode_request(std::span<const std::uint8_t> data);
 [[nodiscard]] BusAnswer decode_answer(std::span<const std::uint8_t> data);
 
-/// The most that one packet holds.
-inline constexpr std::size_t max_bus_packet = std::size_t{1} << 20;
+/// The most that one packet holds; systemd itself takes no larger property.
+inline constexpr std::size_t max_bus_packet = std::size_t{1} << 16;
 
 } // namespace coracle::cgroup

@@ -35,7 +35,7 @@ class Bus {
     ~Bus();
 
     /// Whether what was asked last may have reached systemd: the bus had taken this client in, or
-    /// the program ended without a word.
+    /// the program began, and ended without a word.
     [[nodiscard]] bool may_have_asked() const noexcept { return may_have_asked_; }
 
     /// Asks for a transient scope with these processes in it; does not wait. `oom_policy`: its
@@ -59,11 +59,14 @@ class Bus {
 
   private:
     void start_program();
+    /// It has been executed. Throws: unsupported, if it has ended before its first act.
+    void await_hello();
     /// It is gone; its wait status.
     int end_program() noexcept;
     void send(const BusRequest& request) const;
     /// Nothing if the program has ended.
     [[nodiscard]] std::optional<BusAnswer> receive();
+    [[nodiscard]] std::optional<BusAnswer> receive_packet() const;
     [[noreturn]] void throw_ended();
     /// Of a program that was killed meanwhile, another is asked.
     [[nodiscard]] BusAnswer ask(const BusRequest& request);
@@ -71,6 +74,7 @@ class Bus {
     std::string socket_path_;
     sys::Fd channel_;
     pid_t program_ = 0;
+    bool said_hello_ = false;
     bool may_have_asked_ = false;
 };
 

@@ -125,7 +125,10 @@ void Placement::State::attempt(void (State::*step)()) {
         }
         bus.reset();
         if (started || !path.empty()) {
-            destroy(location());
+            try {
+                destroy(location());
+            } catch (const Error&) { // catch: what is left of it says the degradation well enough
+            }
         }
         method = CgroupMethod::none;
         started = false;
@@ -173,9 +176,13 @@ std::optional<BusError> Placement::State::await_scope() {
         std::optional<BusError> failed = bus->finish_scope();
         started = bus->may_have_asked();
         return failed;
-    } catch (const Error&) { // catch: notes what is to be removed, rethrows
+    } catch (const Error&) { // catch: an answer that was lost is no harm; else rethrows
         started = bus->may_have_asked();
-        throw;
+        std::string found = sys::read_cgroup_path(proc_fd, std::to_string(pid));
+        if (!started || !found.ends_with("/" + plan.scope.name)) {
+            throw;
+        }
+        return std::nullopt;
     }
 }
 
@@ -253,7 +260,7 @@ Placement::~Placement() {
     }
     try {
         destroy(state_->location());
-    } catch (const Error&) { // catch: cleaning up after an error that is on its way already
+    } catch (const std::exception&) { // catch: an error is on its way already; no memory, too
     }
 }
 

@@ -25,6 +25,11 @@ bool is_id_character(char c) {
            c == '+' || c == '-' || c == '.';
 }
 
+bool is_valid_id(const std::string& id) {
+    return !id.empty() && id.size() <= 255 && id.front() != '.' &&
+           std::all_of(id.begin(), id.end(), is_id_character);
+}
+
 std::string octal(mode_t mode) {
     std::string text = "0000";
     for (std::size_t i = 0; i < 4; ++i) {
@@ -69,9 +74,7 @@ void make_directories(const std::string& path) {
 } // namespace
 
 void require_valid_id(const std::string& id) {
-    bool valid = !id.empty() && id.size() <= 255 && id.front() != '.' &&
-                 std::all_of(id.begin(), id.end(), is_id_character);
-    if (!valid) {
+    if (!is_valid_id(id)) {
         throw_error(ErrorKind::invalid_config,
                     "invalid container ID format: \"" + printable(id) +
                         "\": letters, digits and _ + - . are allowed, at most 255, not . first");
@@ -129,13 +132,15 @@ std::optional<StateRoot> StateRoot::open(const std::string& path, MissingRoot mi
 
 std::vector<std::string> StateRoot::ids() const {
     std::vector<std::string> ids = sys::list_directory(fd_.get());
-    std::erase_if(ids, [](const std::string& name) { return name.starts_with('.'); });
+    std::erase_if(ids, [](const std::string& name) { return !is_valid_id(name); });
     std::sort(ids.begin(), ids.end());
     return ids;
 }
 
-bool StateRoot::has_record(const std::string& id) const noexcept {
-    return sys::is_regular_file(fd_.get(), id + "/" + record_name);
+bool StateRoot::has_record(const std::string& id) const {
+    std::optional<struct stat> directory = sys::find_stat(fd_.get(), id);
+    return directory && S_ISDIR(directory->st_mode) && directory->st_uid == owner_ &&
+           sys::is_regular_file(fd_.get(), id + "/" + record_name);
 }
 
 bool StateRoot::remove_stray(const std::string& id) const {

@@ -342,6 +342,41 @@ def test_without_libsystemd_a_container_that_can_do_without_says_why(box):
     assert cgroups.units(box) == []
 
 
+@pytest.fixture(params=["loader", "library"])
+def no_libc(box, request):
+    """The box's runtime, which is static, where no other program can be executed: an empty file
+    stands for a C library that is too old or of another kind."""
+    pattern = r"(/\S*/ld-linux\S*)" if request.param == "loader" else r"libc\.so\.6 => (\S+)"
+    text = subprocess.run(["ldd", "/bin/true"], check=True, text=True, stdout=subprocess.PIPE).stdout
+    path = os.path.realpath(re.search(pattern, text)[1])
+    empty = os.path.join(box.dir, "empty")
+    open(empty, "w", encoding="ascii").close()
+    hide = f"mount --bind {empty} {path} && exec \"$@\""
+    box.runtime.prefix[:0] = ["unshare", "--mount", "--propagation", "private", "sh", "-c", hide,
+                              "sh"]
+
+
+@pytest.mark.modes("root")
+@pytest.mark.usefixtures("no_libc")
+def test_without_a_loader_a_limit_is_an_error(box):
+    bundle = box.bundle("pause", edit=cgroups.limited(pids={"limit": 50}))
+    result = box.call("create", "--bundle", bundle.path, box.new_id(), options=["-s"])
+    assert result.rc == 1, result
+    last = result.err.splitlines()[-1]  # of the loader itself there may be some before
+    assert last.startswith("coracle: ") and "coracle-bus" in last and "dynamic loader" in last \
+        and "give --cgroup-manager=cgroupfs" in last, result
+    assert cgroups.units(box) == []
+
+
+@pytest.mark.modes("root")
+@pytest.mark.usefixtures("no_libc")
+def test_without_a_loader_a_container_that_can_do_without_says_why(box):
+    container = box.create("pause")
+    degradations = box.state(container.id)["degradations"]
+    assert any("it needs the host's dynamic loader" in text for text in degradations), degradations
+    assert cgroups.units(box) == []
+
+
 @pytest.mark.parametrize("refusal", ["ENOSYS:memfd_create", "EPERM:memfd_create", "ENOSYS:close_range"])
 def test_where_a_memory_file_is_refused_the_program_for_it_is_had_elsewhere(box, refusal):
     box.runtime.prefix[:0] = [os.path.join(BUILD, "tests/guest/coracle-refuse"), refusal, "--"]

@@ -58,10 +58,11 @@ class StateRoot {
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// Whose it is, and every container in it.
     [[nodiscard]] std::uint32_t owner() const noexcept { return owner_; }
-    /// The ids of the directories in it, sorted.
+    /// What in it bears a name that may be an id, sorted.
     [[nodiscard]] std::vector<std::string> ids() const;
-    /// Whether the id is that of a container, and not of a file or of what is just being made.
-    [[nodiscard]] bool has_record(const std::string& id) const noexcept;
+    /// Whether the id is that of a container of its owner, and not of a file, of what is just being
+    /// made, or of another user's directory. Throws: system.
+    [[nodiscard]] bool has_record(const std::string& id) const;
     /// Takes away what bears an id's name and is no container of the caller's: a file, or a
     /// directory of another user, whatever is in it. Whether there was one. Throws: system.
     [[nodiscard]] bool remove_stray(const std::string& id) const;

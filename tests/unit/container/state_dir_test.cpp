@@ -84,7 +84,15 @@ TEST_CASE("state root: made private, with its parents", "[container]") {
         temp.directory(std::string("a/b/") + name);
     }
     temp.directory("a/b/.hidden");
+    temp.directory("a/b/a\nc1\x1b[31m"); // no id, and not for a terminal
     CHECK(root->ids() == std::vector<std::string>{"C", "c1", "c2"});
+    CHECK_FALSE(root->has_record("c1"));
+    temp.file("a/b/c1/record.json");
+    CHECK(root->has_record("c1"));
+    if (::geteuid() == 0) {
+        REQUIRE(::chown(temp.path("a/b/c1").c_str(), 1000, 1000) == 0);
+        CHECK_FALSE(root->has_record("c1")); // another user's
+    }
 }
 
 TEST_CASE("state root: what others may write to is refused", "[container]") {
