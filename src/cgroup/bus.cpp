@@ -37,6 +37,21 @@ struct ProgramStart {
     const std::string& socket_path;
 };
 
+/// Runs in: the child that has not become the program.
+void tell_failure(int channel, const Error& error) noexcept {
+    bool is_short = error.errnum() == ENOMEM || error.errnum() == EMFILE ||
+                    error.errnum() == ENFILE || error.errnum() == EAGAIN;
+    try {
+        BusAnswer answer;
+        answer.has_failed = true;
+        answer.kind = is_short ? error.kind() : ErrorKind::unsupported;
+        answer.errnum = is_short ? error.errnum() : 0;
+        answer.text = "start coracle-bus: " + error.text() + (is_short ? "" : needs);
+        (void)sys::try_send_packet(channel, encode(answer), {});
+    } catch (const std::exception&) { // catch: a role's edge; the end is seen
+    }
+}
+
 /// Runs in: the child that becomes the program, on the parent's memory.
 [[gnu::no_sanitize_address]] // its stack is not the one that ASan knows
 int execute_bus_program(void* argument) noexcept {
@@ -48,14 +63,7 @@ int execute_bus_program(void* argument) noexcept {
         sys::execute_fd(start.file,
                         {"coracle-bus", std::to_string(start.channel), start.socket_path});
     } catch (const Error& error) { // catch: a role's edge
-        bool is_short = error.errnum() == ENOMEM || error.errnum() == EMFILE ||
-                        error.errnum() == ENFILE || error.errnum() == EAGAIN;
-        BusAnswer answer;
-        answer.has_failed = true;
-        answer.kind = is_short ? error.kind() : ErrorKind::unsupported;
-        answer.errnum = is_short ? error.errnum() : 0;
-        answer.text = "start coracle-bus: " + error.text() + (is_short ? "" : needs);
-        (void)sys::try_send_packet(start.channel, encode(answer), {});
+        tell_failure(start.channel, error);
     } catch (const std::exception&) { // catch: a role's edge; the end is seen
     }
     ::_exit(1);
@@ -90,7 +98,7 @@ int Bus::end_program() noexcept {
     (void)::kill(pid, SIGKILL); // a child of ours, not reaped: the pid is still its own
     try {
         return sys::wait_for_child(pid);
-    } catch (const Error&) { // catch: somebody else has reaped it
+    } catch (const std::exception&) { // catch: somebody else has reaped it
         return 0;
     }
 }
@@ -117,25 +125,23 @@ std::optional<BusAnswer> Bus::receive_packet() const {
     return packet.data.empty() ? std::nullopt : std::optional(decode_answer(packet.data));
 }
 
-void Bus::await_hello() {
+bool Bus::await_hello() {
     if (said_hello_) {
-        return;
+        return true;
     }
     std::optional<BusAnswer> first = receive_packet();
     if (first && first->has_failed) {
         throw Error(first->kind, first->text, first->errnum);
     }
-    if (!first) {
-        throw_error(ErrorKind::unsupported, "coracle-bus, which speaks with systemd, " +
-                                                sys::describe_wait_status(end_program()) +
-                                                " before it began" + needs);
-    }
-    said_hello_ = true;
+    said_hello_ = first.has_value();
+    return said_hello_;
 }
 
 std::optional<BusAnswer> Bus::receive() {
     may_have_asked_ = false;
-    await_hello();
+    if (!await_hello()) {
+        return std::nullopt;
+    }
     may_have_asked_ = true; // until the answer says otherwise
     std::optional<BusAnswer> received = receive_packet();
     if (!received) {
@@ -150,8 +156,12 @@ std::optional<BusAnswer> Bus::receive() {
 }
 
 void Bus::throw_ended() {
-    throw_error(ErrorKind::system, "coracle-bus, which speaks with systemd, " +
-                                       sys::describe_wait_status(end_program()));
+    std::string what =
+        "coracle-bus, which speaks with systemd, " + sys::describe_wait_status(end_program());
+    if (!said_hello_) {
+        throw_error(ErrorKind::unsupported, what + " before it began" + needs);
+    }
+    throw_error(ErrorKind::system, what);
 }
 
 BusAnswer Bus::ask(const BusRequest& request) {

@@ -59,8 +59,9 @@ class Bus {
 
   private:
     void start_program();
-    /// It has been executed. Throws: unsupported, if it has ended before its first act.
-    void await_hello();
+    /// Whether it has been executed, and not ended before its first act. Throws: what it could not
+    /// be executed for.
+    [[nodiscard]] bool await_hello();
     /// It is gone; its wait status.
     int end_program() noexcept;
     void send(const BusRequest& request) const;

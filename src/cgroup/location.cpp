@@ -145,7 +145,7 @@ std::vector<plan::Degradation> update(const Location& location, const plan::Cgro
     auto before = read_files(*directory, changes.writes);
     try {
         return change(location, *directory, changes);
-    } catch (const Error&) { // catch: all of it or nothing; rethrows
+    } catch (const std::exception&) { // catch: all of it or nothing; rethrows
         write_back(*directory, before);
         throw;
     }

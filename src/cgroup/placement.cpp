@@ -91,6 +91,7 @@ struct Placement::State {
     void attempt(void (State::*step)());
     void prepare();
     [[nodiscard]] std::optional<BusError> await_scope();
+    [[nodiscard]] bool is_in_scope() const;
     void begin();
     void finish();
     void start_scope();
@@ -127,7 +128,8 @@ void Placement::State::attempt(void (State::*step)()) {
         if (started || !path.empty()) {
             try {
                 destroy(location());
-            } catch (const Error&) { // catch: what is left of it says the degradation well enough
+            } catch (const std::exception&) { // catch: what is left of it says the degradation well
+                                              // enough
             }
         }
         method = CgroupMethod::none;
@@ -169,20 +171,32 @@ void Placement::State::begin() {
     }
 }
 
-/// From here on it is known whether a scope was asked for at all.
+/// From here on it is known whether a scope was asked for at all. An answer that was lost is no
+/// harm where the scope is there.
 std::optional<BusError> Placement::State::await_scope() {
     started = false;
     try {
         std::optional<BusError> failed = bus->finish_scope();
         started = bus->may_have_asked();
-        return failed;
-    } catch (const Error&) { // catch: an answer that was lost is no harm; else rethrows
+        bool is_lost = failed && failed->name != unit_exists && started && is_in_scope();
+        return is_lost ? std::nullopt : failed;
+    } catch (const std::exception&) { // catch: an answer that was lost; else rethrows
         started = bus->may_have_asked();
-        std::string found = sys::read_cgroup_path(proc_fd, std::to_string(pid));
-        if (!started || !found.ends_with("/" + plan.scope.name)) {
+        if (!started || !is_in_scope()) {
             throw;
         }
         return std::nullopt;
+    }
+}
+
+/// That of the caller may have the same name. Init may have ended meanwhile.
+bool Placement::State::is_in_scope() const {
+    try {
+        std::string found = sys::read_cgroup_path(proc_fd, std::to_string(pid));
+        return found.ends_with("/" + plan.scope.name) &&
+               found != sys::read_cgroup_path(proc_fd, "self");
+    } catch (const std::exception&) { // catch: an error is on its way already
+        return false;
     }
 }
 

@@ -82,6 +82,9 @@ Creation::~Creation() {
         (void)sys::try_send_signal(launch_->pidfd(), SIGKILL);
     }
     launch_.reset();
+    if (record_.cgroup && !record_.cgroup->scope.empty() && record_.cgroup->id == 0) {
+        record_.cgroup.reset(); // the launch has taken it back; else it ends with its processes
+    }
     gate_.reset(); // the removal below needs fds, and RLIMIT_NOFILE may be what has failed
     console_socket_.reset();
     pidfd_socket_.reset();
@@ -93,7 +96,8 @@ Creation::~Creation() {
         if (dir_.lock()) { // else somebody has deleted it while it ran
             remove_with_hooks(dir_, record_);
         }
-    } catch (const Error&) { // catch: cleaning up after an error that is on its way already
+    } catch (
+        const std::exception&) { // catch: cleaning up after an error that is on its way already
     }
 }
 

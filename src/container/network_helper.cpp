@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -97,7 +98,7 @@ void end_children() noexcept {
                 return;
             }
         }
-    } catch (const Error&) { // catch: the edge of a process, which has nobody left to tell
+    } catch (const std::exception&) { // catch: the edge of a process, which has nobody left to tell
     }
 }
 
@@ -117,27 +118,28 @@ void wait_for_the_end(int lifeline, int pidfd) {
 /// Runs in: the watcher.
 [[noreturn]] void watch(const std::vector<std::string>& command, const Fd& lifeline, Fd report,
                         const Fd& pidfd) noexcept {
-    std::string text;
+    bool failed = false;
     try {
         sys::set_process_name("coracle:network");
         (void)::setsid();                 // a signal to the group of the parent spares it
         (void)::signal(SIGPIPE, SIG_IGN); // the parent may be gone when it is told
         close_all_but({lifeline.get(), report.get(), pidfd.get()});
         sys::become_subreaper();
-        text = start_program(command);
-        sys::write_all(report.get(), text.empty() ? describe_child() : text, "the report on pasta");
+        std::string text = start_program(command);
+        failed = !text.empty();
+        sys::write_all(report.get(), failed ? text : describe_child(), "the report on pasta");
         report.reset();
-        if (text.empty()) {
+        if (!failed) {
             wait_for_the_end(lifeline.get(), pidfd.get());
         }
-    } catch (const Error& error) { // catch: the edge of a process
-        text = error.text();
+    } catch (const std::exception& error) { // catch: the edge of a process
+        failed = true;
         if (report) {
-            (void)!::write(report.get(), text.data(), text.size());
+            (void)!::write(report.get(), error.what(), std::strlen(error.what()));
         }
     }
     end_children();
-    ::_exit(text.empty() ? 0 : 1);
+    ::_exit(failed ? 1 : 0);
 }
 
 } // namespace
@@ -165,7 +167,7 @@ NetworkHelper::NetworkHelper(const std::vector<std::string>& command, pid_t init
     try {
         constexpr std::size_t longest = 4096;
         text = sys::read_all(report.reader.get(), longest, "the report on pasta");
-    } catch (const Error&) { // catch: nothing is left behind, rethrows
+    } catch (const std::exception&) { // catch: nothing is left behind, rethrows
         end();
         throw;
     }

@@ -292,7 +292,7 @@ void write_sandbox_bundle(const sandbox::Options& options, const std::string& bu
     }
     try {
         fill_bundle(made, bundle);
-    } catch (const Error&) { // catch: takes away what is half made, rethrows
+    } catch (const std::exception&) { // catch: takes away what is half made, rethrows
         sys::remove_tree(AT_FDCWD, bundle);
         throw;
     }

@@ -26,7 +26,7 @@ void start_created(Found& found, NotifyProxy* notify) {
                             failed_stage);
         started = true;
         run_poststart_hooks(record);
-    } catch (const Error&) { // catch: undoes, rethrows
+    } catch (const std::exception&) { // catch: undoes, rethrows
         if (started || failed_stage == launch::Stage::hooks) {
             destroy(found);
         } else if (failed_stage == launch::Stage::seccomp) {

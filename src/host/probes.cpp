@@ -37,6 +37,8 @@ int run_in_child(int (*work)()) {
             result = work();
         } catch (const Error& error) { // catch: a child's edge
             result = error.errnum() != 0 ? error.errnum() : EIO;
+        } catch (const std::exception&) { // catch: a child's edge
+            result = ENOMEM;
         }
         ::_exit(std::clamp(result, 0, 255));
     }

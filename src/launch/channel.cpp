@@ -1,5 +1,6 @@
 #include "channel_private.h"
 
+#include "coracle/base/exception.h"
 #include "coracle/sys/socket.h"
 
 #include <algorithm>
@@ -114,9 +115,11 @@ void ChildEnd::send_listener(int listener) {
     send(Listener{}, fds);
 }
 
-void ChildEnd::send_failed(Stage stage, const Error& error) noexcept {
+void ChildEnd::send_failed(Stage stage, const std::exception& exception) noexcept {
     constexpr std::size_t max_text = 3 * 1024;
     try {
+        const auto* known = dynamic_cast<const Error*>(&exception);
+        Error error = known ? *known : Error(ErrorKind::internal, describe_exception(exception));
         (void)try_send(
             Failed{stage, error.kind(), error.errnum(), error.text().substr(0, max_text)});
     } catch (...) { // catch: out of memory while reporting; EOF says the rest

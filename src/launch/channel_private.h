@@ -93,7 +93,7 @@ class ChildEnd : public ChannelEnd {
         return try_send(Accepted{}, fds);
     }
     /// Sends why this process cannot go on. Never throws: the peer sees EOF if it fails.
-    void send_failed(Stage stage, const Error& error) noexcept;
+    void send_failed(Stage stage, const std::exception& exception) noexcept;
     /// What was seen after the Failed of a refused execve(2).
     void send_diagnosis(std::string text) { (void)try_send(Diagnosis{std::move(text)}); }
 

@@ -1,7 +1,6 @@
 #include "init_private.h"
 
 #include "channel_private.h"
-#include "coracle/base/exception.h"
 #include "coracle/base/number_list.h"
 #include "coracle/security/process_attributes.h"
 #include "coracle/sys/file.h"
@@ -149,10 +148,8 @@ void run_joiner(int channel_fd) noexcept {
         sys::close_on_exec(channel_fd);
         bring_up(work);
         ::_exit(0);
-    } catch (const Error& error) { // catch: a role's edge
-        work.channel.send_failed(work.stage, error);
     } catch (const std::exception& error) { // catch: a role's edge
-        work.channel.send_failed(work.stage, Error(ErrorKind::internal, describe_exception(error)));
+        work.channel.send_failed(work.stage, error);
     }
     ::_exit(1);
 }

@@ -1,6 +1,5 @@
 #include "intermediate_private.h"
 
-#include "coracle/base/exception.h"
 #include "coracle/security/capabilities.h"
 #include "coracle/sys/namespace.h"
 #include "coracle/sys/process.h"
@@ -132,10 +131,8 @@ void run_intermediate(const IntermediateTask& task, ChildEnd& channel) noexcept 
     try {
         bring_up(task, channel, stage);
         ::_exit(0);
-    } catch (const Error& error) { // catch: a role's edge
-        channel.send_failed(stage, error);
     } catch (const std::exception& error) { // catch: a role's edge
-        channel.send_failed(stage, Error(ErrorKind::internal, describe_exception(error)));
+        channel.send_failed(stage, error);
     }
     ::_exit(1);
 }

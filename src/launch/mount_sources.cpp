@@ -41,7 +41,7 @@ class VisitedMounts {
     ~VisitedMounts() {
         try {
             leave();
-        } catch (const Error&) { // catch: an error is on its way already
+        } catch (const std::exception&) { // catch: an error is on its way already
         }
     }
 
@@ -80,7 +80,7 @@ Fd make_user_namespace(const plan::MountSource& source, int proc_fd) {
         map.gids = source.gids;
         write_id_maps(map, proc_fd, holder);
         space = sys::open_at(proc_fd, sys::proc_path(holder, "ns/user"), O_RDONLY);
-    } catch (const Error&) { // catch: ends the holder, rethrows
+    } catch (const std::exception&) { // catch: ends the holder, rethrows
         (void)::kill(holder, SIGKILL);
         (void)sys::wait_for_child(holder);
         throw;

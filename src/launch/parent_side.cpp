@@ -43,7 +43,7 @@ void Child::kill_and_reap() noexcept {
     (void)::kill(pid, SIGKILL); // our own child, not reaped: the pid is still its own
     try {
         (void)reap();
-    } catch (const Error&) { // catch: cleaning up; somebody else has reaped it
+    } catch (const std::exception&) { // catch: cleaning up; somebody else has reaped it
     }
 }
 

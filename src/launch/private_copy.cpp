@@ -1,7 +1,6 @@
 #include "private_copy_private.h"
 
 #include "coracle/base/error.h"
-#include "coracle/base/exception.h"
 #include "coracle/launch/launch.h"
 #include "coracle/sys/process.h"
 
@@ -36,11 +35,8 @@ int execute_private_copy(void* argument) noexcept {
         }
         sys::keep_over_exec(start.channel.fd());
         sys::execute_fd(start.private_copy, {start.program, std::to_string(start.channel.fd())});
-    } catch (const Error& error) { // catch: a role's edge
-        start.channel.send_failed(Stage::begin, error);
     } catch (const std::exception& error) { // catch: a role's edge
-        start.channel.send_failed(Stage::begin,
-                                  Error(ErrorKind::internal, describe_exception(error)));
+        start.channel.send_failed(Stage::begin, error);
     }
     ::_exit(1);
 }

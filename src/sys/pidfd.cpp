@@ -76,6 +76,8 @@ int try_send_signal(int pidfd, int signal) noexcept {
         return pid <= 0 ? ESRCH : ::kill(pid, signal) == 0 ? 0 : errno;
     } catch (const Error& error) { // catch: the caller asks for an errno
         return error.errnum();
+    } catch (const std::exception&) { // catch: the caller asks for an errno
+        return ENOMEM;
     }
 }
 
@@ -137,7 +139,7 @@ std::optional<int> find_exit_status(int pidfd) noexcept {
     id_t id = static_cast<id_t>(pidfd);
     try {
         id = pollable ? id : static_cast<id_t>(pid_of(pidfd));
-    } catch (const Error&) { // catch: how a process ended only decorates another error
+    } catch (const std::exception&) { // catch: how a process ended only decorates another error
         return std::nullopt;
     }
     siginfo_t info{};

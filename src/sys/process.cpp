@@ -179,17 +179,18 @@ void become_subreaper() {
 
 namespace {
 
+/// 0, EEXIST for another user's (who may keep even its description from us), or another errno.
 /// Source: keyctl_describe(3): "type;uid;gid;permissions;description".
-bool is_own_key(long serial) noexcept {
+int try_find_own_key(long serial) noexcept {
     std::array<char, 512> text{};
     long length = ::syscall(SYS_keyctl, KEYCTL_DESCRIBE, serial, text.data(), text.size() - 1);
-    if (length < 0 || static_cast<std::size_t>(length) > text.size()) {
-        return false;
+    if (length < 0) {
+        return errno == EACCES ? EEXIST : errno;
     }
     std::string_view rest(text.data());
     rest.remove_prefix(std::min(rest.find(';') + 1, rest.size()));
     std::string_view uid = rest.substr(0, rest.find(';'));
-    return parse_unsigned(uid, UINT32_MAX) == ::geteuid();
+    return parse_unsigned(uid, UINT32_MAX) == ::geteuid() ? 0 : EEXIST;
 }
 
 } // namespace
@@ -206,9 +207,10 @@ int try_join_session_keyring(const std::string& name) noexcept {
     if (serial < 0) {
         return errno;
     }
-    if (!is_own_key(serial)) {
+    int errnum = try_find_own_key(serial);
+    if (errnum != 0) {
         // Names are shared with the other users of this user namespace, who may have planted it.
-        return ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ? errno : EEXIST;
+        return ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ? errno : errnum;
     }
     // As it is made, but that its owner finds it by name: KEY_POS_ALL, KEY_USR_VIEW, _READ, _SEARCH
     // and _LINK of linux/key.h.

@@ -82,6 +82,8 @@ struct Streams {
         errnum = errno;
     } catch (const Error& error) { // catch: the edge of a process
         errnum = error.errnum() != 0 ? error.errnum() : EINVAL;
+    } catch (const std::exception&) { // catch: the edge of a process
+        errnum = ENOMEM;
     }
     (void)!::write(streams.report, &errnum, sizeof errnum);
     ::_exit(127);
@@ -177,7 +179,7 @@ void attend(pid_t pid, Fd reader, std::optional<std::chrono::milliseconds> limit
             result.timed_out = true;
             attendance.kill();
         }
-    } catch (const Error&) { // catch: nothing is left behind, rethrows
+    } catch (const std::exception&) { // catch: nothing is left behind, rethrows
         (void)::kill(pid, SIGKILL);
         (void)::waitpid(pid, nullptr, 0);
         throw;

@@ -172,7 +172,7 @@ Fd open_route_socket_in(int namespace_fd, int own_namespace_fd) {
     Fd socket;
     try {
         socket = open_route_socket();
-    } catch (const Error&) { // catch: back first, then the error goes on
+    } catch (const std::exception&) { // catch: back first, then the error goes on
         join_namespace(own_namespace_fd, NamespaceKind::network);
         throw;
     }

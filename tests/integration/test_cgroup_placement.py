@@ -1,16 +1,13 @@
 """Which cgroup a container is in, and who makes it: systemd by its bus, or the kernel's directories."""
 
 import os
-import re
 import socket
-import subprocess
 
 import pytest
 
 import cgroups
 import machines
 from cgroups import at
-from harness import BUILD
 
 pytestmark = pytest.mark.machine("systemd")
 SYSTEMD = [("-s",), ("--systemd-cgroup",), ("--cgroup-manager", "systemd"),
@@ -307,80 +304,3 @@ def test_a_parent_that_cannot_have_the_limit_is_named(box, busy, kind, says):
         assert result.rc != 0 and len(result.err.splitlines()) == 1
         assert f"/{box.mark}" in result.err
         assert says in result.err
-
-
-# ---- the library that speaks with systemd
-
-
-@pytest.fixture
-def no_libsystemd(box):
-    """The box's runtime, where libsystemd is an empty file."""
-    library = subprocess.run(["/sbin/ldconfig", "-p"], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout
-    path = re.search(r"libsystemd\.so\.0 .*=> (\S+)", library)[1]
-    hide = f"mount --bind /dev/null {os.path.realpath(path)} && exec \"$@\""
-    box.runtime.prefix[:0] = ["unshare", "--mount", "--propagation", "private", "sh", "-c", hide,
-                              "sh"]
-
-
-@pytest.mark.modes("root")
-@pytest.mark.usefixtures("no_libsystemd")
-def test_without_libsystemd_a_limit_is_an_error(box):
-    bundle = box.bundle("pause", edit=cgroups.limited(pids={"limit": 50}))
-    box.fails("create", "--bundle", bundle.path, box.new_id(), options=["-s"],
-              says=["a systemd cgroup needs libsystemd: ",
-                    "install libsystemd0, or give --cgroup-manager=cgroupfs"])
-    assert cgroups.units(box) == []
-
-
-@pytest.mark.modes("root")
-@pytest.mark.usefixtures("no_libsystemd")
-def test_without_libsystemd_a_container_that_can_do_without_says_why(box):
-    container = box.create("pause")
-    degradations = box.state(container.id)["degradations"]
-    assert any("a systemd cgroup needs libsystemd: " in text for text in degradations), degradations
-    assert cgroups.units(box) == []
-
-
-@pytest.fixture(params=["loader", "library"])
-def no_libc(box, request):
-    """The box's runtime, which is static, where no other program can be executed: an empty file
-    stands for a C library that is too old or of another kind."""
-    pattern = r"(/\S*/ld-linux\S*)" if request.param == "loader" else r"libc\.so\.6 => (\S+)"
-    text = subprocess.run(["ldd", "/bin/true"], check=True, text=True, stdout=subprocess.PIPE).stdout
-    path = os.path.realpath(re.search(pattern, text)[1])
-    empty = os.path.join(box.dir, "empty")
-    open(empty, "w", encoding="ascii").close()
-    hide = f"mount --bind {empty} {path} && exec \"$@\""
-    box.runtime.prefix[:0] = ["unshare", "--mount", "--propagation", "private", "sh", "-c", hide,
-                              "sh"]
-
-
-@pytest.mark.modes("root")
-@pytest.mark.usefixtures("no_libc")
-def test_without_a_loader_a_limit_is_an_error(box):
-    bundle = box.bundle("pause", edit=cgroups.limited(pids={"limit": 50}))
-    result = box.call("create", "--bundle", bundle.path, box.new_id(), options=["-s"])
-    assert result.rc == 1, result
-    last = result.err.splitlines()[-1]  # of the loader itself there may be some before
-    assert last.startswith("coracle: ") and "coracle-bus" in last and "dynamic loader" in last \
-        and "give --cgroup-manager=cgroupfs" in last, result
-    assert cgroups.units(box) == []
-
-
-@pytest.mark.modes("root")
-@pytest.mark.usefixtures("no_libc")
-def test_without_a_loader_a_container_that_can_do_without_says_why(box):
-    container = box.create("pause")
-    degradations = box.state(container.id)["degradations"]
-    assert any("it needs the host's dynamic loader" in text for text in degradations), degradations
-    assert cgroups.units(box) == []
-
-
-@pytest.mark.parametrize("refusal", ["ENOSYS:memfd_create", "EPERM:memfd_create", "ENOSYS:close_range"])
-def test_where_a_memory_file_is_refused_the_program_for_it_is_had_elsewhere(box, refusal):
-    box.runtime.prefix[:0] = [os.path.join(BUILD, "tests/guest/coracle-refuse"), refusal, "--"]
-    container = box.create("pause", before=["-s"])
-    assert_scope(container, f"coracle-{container.id}")
-    box.must("delete", "--force", container.id)
-    assert cgroups.units(box) == []
