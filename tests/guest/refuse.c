@@ -58,6 +58,7 @@ static const struct {
     {"pidfd_open", SYS_pidfd_open},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"pivot_root", SYS_pivot_root},
+    {"renameat2", SYS_renameat2},
     {"seccomp", SYS_seccomp},
     {"sendfile", SYS_sendfile},
     {"statx", SYS_statx},

@@ -94,9 +94,8 @@ class Remover:
         self.paths = []
 
     def wait(self):
-        if self.process:
-            self.process.wait()
-            self.process = None
+        process, self.process = self.process, None
+        assert process is None or process.wait() == 0, f"rm -rf failed: {process.args}"
 
 
 remover = Remover()

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.fallback
 REFUSE = os.path.join(harness.BUILD, "tests/guest/coracle-refuse")
 OPTIONAL = ("clone3", "close_range", "copy_file_range", "execveat", "faccessat2", "fsconfig", "fsmount",
             "fsopen", "fspick", "keyctl", "memfd_create", "mount_setattr", "move_mount", "open_tree",
-            "openat2", "pidfd_getfd", "pidfd_open", "pidfd_send_signal", "sendfile", "statx")
+            "openat2", "pidfd_getfd", "pidfd_open", "pidfd_send_signal", "renameat2", "sendfile",
+            "statx")
 ERRNOS = ("ENOSYS", "EPERM")
 SINGLE = [[f"{errno}:{name}"] for name in OPTIONAL for errno in ERRNOS]
 WHOLE = [[f"{errno}:{name}" for name in OPTIONAL] for errno in ERRNOS] + [["linux-5.10"], ["docker-19.03"]]

@@ -52,9 +52,13 @@ def sources(database):
 def changed_lately():
     """Paths from the root; of a copy without a history none."""
     done = subprocess.run(["git", "-c", "safe.directory=*", "-C", str(ROOT), "log", f"-{LATELY}",
-                           "--name-only", "--format=", "--", "src"], text=True, check=False,
+                           "--name-only", "--format=", "--", "src", "include"], text=True, check=False,
                           capture_output=True)
     return set(done.stdout.split())
+
+
+def includes(file):
+    return re.findall(r'^#include "([^"]+)"', file.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def share_of(files):
@@ -63,8 +67,14 @@ def share_of(files):
     one_in, seed = os.environ["CORACLE_SHARE"].split("/")
     fresh = changed_lately()
     names = {file: str(file.relative_to(ROOT)) for file in files}
-    return [file for file in files if names[file] in fresh
-            or zlib.crc32(f"{seed} {names[file]}".encode()) % int(one_in) == 0]
+    chosen = {file for file in files if names[file] in fresh
+              or zlib.crc32(f"{seed} {names[file]}".encode()) % int(one_in) == 0}
+    included = {file: includes(file) for file in files}
+    for header in (path for path in sorted(fresh) if path.endswith(".h")):
+        users = [file for file in files if any(header.endswith(f"/{name}") for name in included[file])]
+        if users and not chosen.intersection(users):
+            chosen.add(users[0])
+    return sorted(chosen)
 
 
 def check_file(database, file):
