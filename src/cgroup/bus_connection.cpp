@@ -69,6 +69,8 @@ void Message::append_property(const plan::UnitProperty& property) {
         append("(sv)", name, "t", *number);
     } else if (const std::string* text = std::get_if<std::string>(&property.value)) {
         append("(sv)", name, "s", text->c_str());
+    } else if (const auto* device = std::get_if<plan::DeviceValue>(&property.value)) {
+        append("(sv)", name, "a(st)", 1, device->node.c_str(), device->value);
     } else {
         const auto& bytes = std::get<std::vector<std::uint8_t>>(property.value);
         open('r', "sv");

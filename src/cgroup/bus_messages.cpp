@@ -5,6 +5,10 @@
 namespace coracle::plan {
 
 template <class A>
+void fields(A& a, std::conditional_t<A::reads, DeviceValue, const DeviceValue>& v) {
+    archive::transfer_all(a, v.node, v.value);
+}
+template <class A>
 void fields(A& a, std::conditional_t<A::reads, UnitProperty, const UnitProperty>& v) {
     archive::transfer(a, v.name);
     archive::transfer_variant(a, v.value);

@@ -54,6 +54,11 @@ std::string explain_refused(int errnum, const CgroupWrite& write) {
         return "there is no such device";
     case EBUSY:
         return "processes of it use more than that";
+    case EOPNOTSUPP:
+        return write.other_file == "io.weight"
+                   ? "nothing weighs the users of that disk: have it scheduled by BFQ, or put "
+                     "\"MAJOR:MINOR enable=1\" into io.cost.qos of the root cgroup"
+                   : "";
     case EACCES:
     case EPERM:
         return "the cgroup is not the caller's";
@@ -74,6 +79,12 @@ class LimitWriter {
     [[nodiscard]] bool exists(const std::string& file) const {
         return cgroup_.find_text(file).has_value();
     }
+    /// The kernel answers EACCES where a file is missing and may not be made, too, and EOPNOTSUPP
+    /// for a device that another file is for.
+    [[nodiscard]] bool is_elsewhere(const std::string& file, int errnum) const {
+        return errnum == EOPNOTSUPP || ((errnum == ENOENT || errnum == EACCES) && !exists(file));
+    }
+    void write_too(const CgroupWrite& write);
     void require_above(const CgroupWrite& write) const;
     void refuse(const CgroupWrite& write, const std::string& file, int errnum);
 
@@ -94,7 +105,6 @@ void LimitWriter::require_above(const CgroupWrite& write) const {
 }
 
 void LimitWriter::refuse(const CgroupWrite& write, const std::string& file, int errnum) {
-    // The kernel answers EACCES where a file is missing and may not be made, too.
     bool missing = errnum == ENOENT || (errnum == EACCES && !exists(file));
     std::string why =
         missing ? explain_missing(cgroup_, file, rules_) : explain_refused(errnum, write);
@@ -122,15 +132,25 @@ void LimitWriter::write(const CgroupWrite& write) {
         require_above(write);
     }
     int errnum = cgroup_.try_write(write.file, write.value);
+    if (errnum == 0 && write.other == CgroupWrite::Other::too) {
+        write_too(write);
+    }
     if (errnum == 0 || write.may_be_early) {
         return;
     }
-    if (write.other_file.empty() || (errnum != ENOENT && errnum != EACCES) || exists(write.file)) {
+    if (write.other_file.empty() || !is_elsewhere(write.file, errnum)) {
         refuse(write, write.file, errnum);
         return;
     }
     errnum = cgroup_.try_write(write.other_file, write.other_value);
     if (errnum != 0) {
+        refuse(write, write.other_file, errnum);
+    }
+}
+
+void LimitWriter::write_too(const CgroupWrite& write) {
+    int errnum = cgroup_.try_write(write.other_file, write.other_value);
+    if (errnum != 0 && !is_elsewhere(write.other_file, errnum)) {
         refuse(write, write.other_file, errnum);
     }
 }

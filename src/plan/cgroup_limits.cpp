@@ -92,20 +92,14 @@ void add_cpu(const spec::CpuResources& cpu, CgroupMethod method, std::vector<Cgr
     }
 }
 
-/// 10 to 1000 as 1 to 10000.
-std::uint64_t io_weight(std::uint32_t weight) {
-    return 1 + (std::uint64_t{weight} - 10) * 9999 / 990;
-}
-
+/// The weight among those that use a disk: BFQ, where it is loaded, has one of its own for the
+/// disks that it schedules, and io.weight is for the others.
 void add_io_weight(const char* member, const std::string& prefix, std::uint32_t weight,
                    std::vector<CgroupWrite>& writes) {
     add(writes, member, "io.bfq.weight", prefix + std::to_string(weight));
+    writes.back().other = prefix.empty() ? CgroupWrite::Other::too : CgroupWrite::Other::instead;
     writes.back().other_file = "io.weight";
     writes.back().other_value = prefix + std::to_string(io_weight(weight));
-}
-
-std::string device_number(std::int64_t major, std::int64_t minor) {
-    return std::to_string(major) + ":" + std::to_string(minor);
 }
 
 void add_block_io(const spec::BlockIo& io, std::vector<CgroupWrite>& writes) {
@@ -233,6 +227,14 @@ std::uint64_t quota_of_systemd(std::uint64_t quota, std::uint64_t period) {
     constexpr std::uint64_t highest = std::uint64_t{1} << 44U; // the kernel's MAX_BW
     std::uint64_t per_second = std::min(quota, highest) * second / period;
     return (per_second + step - 1) / step * step;
+}
+
+std::uint64_t io_weight(std::uint32_t weight) {
+    return 1 + (std::uint64_t{weight} - 10) * 9999 / 990;
+}
+
+std::string device_number(std::int64_t major, std::int64_t minor) {
+    return std::to_string(major) + ":" + std::to_string(minor);
 }
 
 std::vector<CgroupWrite> make_cgroup_writes(const spec::Resources& resources, CgroupMethod method) {

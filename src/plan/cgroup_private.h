@@ -14,6 +14,12 @@ namespace coracle::plan {
 /// cpu.weight for cgroup v1's cpu.shares; 0: not set.
 [[nodiscard]] std::uint64_t cpu_weight_of_shares(std::uint64_t shares);
 
+/// io.weight, 1 to 10000, for a weight of 10 to 1000.
+[[nodiscard]] std::uint64_t io_weight(std::uint32_t weight);
+
+/// "8:0"
+[[nodiscard]] std::string device_number(std::int64_t major, std::int64_t minor);
+
 /// Microseconds of CPU time in a second as systemd rounds them: up, to 10 ms.
 /// Source: systemd.resource-control(5), CPUQuota=.
 [[nodiscard]] std::uint64_t quota_of_systemd(std::uint64_t quota, std::uint64_t period);

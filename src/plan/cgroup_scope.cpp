@@ -252,6 +252,21 @@ void require_slice(const std::string& slice) {
     }
 }
 
+/// With BFQ systemd takes those of the devices away when it writes the other again.
+void add_io_weights(const spec::BlockIo& io, std::vector<UnitProperty>& properties) {
+    if (io.weight.value_or(0) != 0) {
+        properties.push_back({"IOWeight", io_weight(*io.weight)});
+    }
+    for (const spec::WeightDevice& device : io.weight_devices) {
+        if (device.weight.value_or(0) != 0) {
+            properties.push_back(
+                {"IODeviceWeight",
+                 DeviceValue{"/dev/block/" + device_number(device.major, device.minor),
+                             io_weight(*device.weight)}});
+        }
+    }
+}
+
 } // namespace
 
 std::vector<UnitProperty> make_unit_limits(const spec::Resources& resources) {
@@ -267,9 +282,8 @@ std::vector<UnitProperty> make_unit_limits(const spec::Resources& resources) {
         properties.push_back(
             {"TasksMax", std::max<std::uint64_t>(1, limit_value(*resources.pids_limit))});
     }
-    if (resources.block_io && resources.block_io->weight.value_or(0) != 0) {
-        properties.push_back(
-            {"IOWeight", 1 + (std::uint64_t{*resources.block_io->weight} - 10) * 9999 / 990});
+    if (resources.block_io) {
+        add_io_weights(*resources.block_io, properties);
     }
     add_unified(resources.unified, properties);
     return properties;

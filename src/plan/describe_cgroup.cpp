@@ -18,6 +18,9 @@ std::string text_of(const UnitProperty& property) {
     if (const std::string* text = std::get_if<std::string>(&property.value)) {
         return quote(*text);
     }
+    if (const DeviceValue* device = std::get_if<DeviceValue>(&property.value)) {
+        return printable(device->node) + " " + std::to_string(device->value);
+    }
     std::string bytes;
     for (std::uint8_t byte : std::get<std::vector<std::uint8_t>>(property.value)) {
         bytes += fmt::format("{:02x}", byte);
@@ -29,7 +32,9 @@ void describe_writes(const std::vector<CgroupWrite>& writes, std::string& out) {
     for (const CgroupWrite& write : writes) {
         out += fmt::format("  {} = {}", write.file, printable(write.value));
         if (!write.other_file.empty()) {
-            out += fmt::format(", else {} = {}", write.other_file, printable(write.other_value));
+            out +=
+                fmt::format(", {} {} = {}", write.other == CgroupWrite::Other::too ? "and" : "else",
+                            write.other_file, printable(write.other_value));
         }
         out += write.may_be_early ? " (may be early)" : "";
         out += write.above.empty() ? "" : " (must be above " + write.above + ")";

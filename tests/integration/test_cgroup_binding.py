@@ -101,13 +101,14 @@ def test_a_cpuset_leaves_one_processor(box, manager):
     container = box.create(bundle=bundle, before=[manager])
     assert cgroups.value(container, "cpuset.cpus") == "1"
     assert cgroups.value(container, "cpuset.cpus.effective") == "1"
+    assert cgroups.value(container, "cpuset.mems") == "0"
     with open(f"/proc/{container.pid}/status", encoding="ascii") as file:
         assert "Cpus_allowed_list:\t1\n" in file.read()
     box.must("update", "--cpuset-cpus", "0", container.id)
     assert cgroups.value(container, "cpuset.cpus.effective") == "0"
     if manager == "-s":
-        shown = cgroups.properties(box, f"coracle-{container.id}.scope", "AllowedCPUs")
-        assert shown == {"AllowedCPUs": "0"}
+        shown = cgroups.properties(box, f"coracle-{container.id}.scope", "AllowedCPUs", "AllowedMemoryNodes")
+        assert shown == {"AllowedCPUs": "0", "AllowedMemoryNodes": "0"}
     box.fails("update", "--cpuset-cpus", "77", container.id)
     assert cgroups.value(container, "cpuset.cpus") == "0"
 

@@ -1,6 +1,7 @@
 """The rows of linux.resources in the files of the kernel and in the properties of the unit."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -233,16 +234,94 @@ def test_the_rates_of_a_disk(box):
     assert cgroups.read(path) == f"{disk} rbps=1048576 wbps=max riops=max wiops=50"
 
 
-@pytest.mark.machine("systemd")
+# systemd knows nothing of these controllers: root's own cgroups have them.
+
+
+def made_by_root(box, **resources):
+    edit = limited(f"/{box.mark}", **resources)
+    return box.create("pause", edit=edit, before=[FILES, "--strict"])
+
+
+@pytest.mark.machine("vm")
 @pytest.mark.modes("root")
 def test_huge_pages(box):
-    sizes = [name.split(".")[1] for name in os.listdir("/sys/fs/cgroup/system.slice")
-             if name.startswith("hugetlb.") and name.endswith("B.max")]
-    if not sizes:
-        with open("/sys/fs/cgroup/cgroup.controllers", encoding="ascii") as file:
-            assert "hugetlb" not in file.read().split()
-        pytest.skip("machine: no controller hugetlb")
-    limits = [{"pageSize": sizes[0], "limit": 4 * MIB if sizes[0] == "2MB" else 1 << 30}]
-    container = box.create("pause", edit=limited(hugepageLimits=limits))
+    container = made_by_root(box, hugepageLimits=[{"pageSize": "2MB", "limit": 4 * MIB}])
     for name in ("max", "rsvd.max"):
-        assert cgroups.value(container, f"hugetlb.{sizes[0]}.{name}") == str(limits[0]["limit"])
+        assert cgroups.value(container, f"hugetlb.2MB.{name}") == str(4 * MIB)
+
+
+@pytest.fixture
+def rdma_device():
+    """A device of RDMA that the kernel makes of its loopback interface."""
+    for command in ("modprobe rdma_rxe", "ip link set lo up", "rdma link add rxe0 type rxe netdev lo"):
+        subprocess.run(command.split(), check=True)
+    yield "rxe0"
+    subprocess.run("rdma link delete rxe0".split(), check=True)
+
+
+@pytest.mark.machine("vm")
+@pytest.mark.modes("root")
+def test_rdma(box, rdma_device):
+    container = made_by_root(box, rdma={rdma_device: {"hcaHandles": 3, "hcaObjects": 10000}})
+    assert cgroups.value(container, "rdma.max") == "rxe0 hca_handle=3 hca_object=10000"
+    bundle = box.bundle("pause", edit=limited(f"/{box.mark}-1", rdma={"none": {"hcaHandles": 3}}))
+    box.fails("create", "--bundle", bundle.path, box.new_id(), options=[FILES],
+              says=["/linux/resources/rdma", "none"])
+
+
+def weight_of(disk, weight):
+    major, minor = map(int, disk.split(":"))
+    return {"weightDevice": [{"major": major, "minor": minor, "weight": weight}]}
+
+
+# Each of these disks stays as it has been made: tests run at once, and the machine is thrown away.
+
+
+@pytest.fixture
+def bfq():
+    """The number of a disk whose scheduler is BFQ."""
+    subprocess.run(["modprobe", "bfq"], check=True)
+    cgroups.write("/sys/block/vdb/queue/scheduler", "bfq")
+    return cgroups.read("/sys/block/vdb/dev")
+
+
+@pytest.mark.machine("vm")
+@pytest.mark.modes("user", "root")
+@pytest.mark.parametrize("manager", ["-s", FILES])
+def test_the_weight_of_a_disk_with_bfq(box, bfq, manager):
+    weights = {"weight": 300, **weight_of(bfq, 700)}
+    container = box.create("pause", edit=limited(blockIO=weights), before=[manager, "--strict"])
+    assert cgroups.value(container, "io.weight").startswith("default 2930")
+    # systemd, when it writes them again, has another scale: 357 and 724.
+    default, one = cgroups.value(container, "io.bfq.weight").split("\n")
+    assert default in ("default 300", "default 357")
+    assert one in (f"{bfq} 700", f"{bfq} 724")
+    if manager == "-s":
+        shown = cgroups.properties(box, f"coracle-{container.id}.scope", "IODeviceWeight")
+        assert shown == {"IODeviceWeight": f"/dev/block/{bfq} 6970"}
+
+
+@pytest.fixture
+def weighed_disk():
+    """The number of a disk for which io.weight counts."""
+    disk = cgroups.read("/sys/block/vda/dev")
+    cgroups.write("/sys/fs/cgroup/io.cost.qos", f"{disk} enable=1")
+    return disk
+
+
+@pytest.mark.machine("vm")
+@pytest.mark.modes("user", "root")
+def test_the_weight_of_one_disk(box, weighed_disk):
+    weights = weight_of(weighed_disk, 505)
+    container = box.create("pause", edit=limited(blockIO=weights), before=["-s"])
+    assert cgroups.value(container, "io.weight") == f"default 100\n{weighed_disk} 5000"
+
+
+@pytest.mark.machine("vm")
+@pytest.mark.modes("user", "root")
+def test_the_weight_of_a_disk_that_has_none(box):
+    disk = cgroups.read("/sys/block/vdc/dev")
+    bundle = box.bundle("pause", edit=limited(blockIO=weight_of(disk, 505)))
+    box.fails("create", "--bundle", bundle.path, box.new_id(), options=["-s"],
+              says=["/linux/resources/blockIO/weightDevice", "BFQ", "io.cost.qos"])
+    assert cgroups.units(box) == []

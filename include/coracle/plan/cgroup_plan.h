@@ -29,7 +29,13 @@ struct CgroupWrite {
     std::string file;   ///< "memory.max"
     std::string value;  ///< without newline
     Missing missing = Missing::error;
-    std::string other_file; ///< written in its place where `file` is missing; empty: none
+    /// Another file for the same, which not every kernel has, nor each for every device.
+    enum class Other : std::uint8_t {
+        instead, ///< where `file` does not take the value
+        too,     ///< where it is there
+    };
+    Other other = Other::instead;
+    std::string other_file; ///< empty: none
     std::string other_value;
     /// The first of two: the kernel may refuse the value until a later write is done.
     bool may_be_early = false;
@@ -37,10 +43,18 @@ struct CgroupWrite {
     std::string above;
 };
 
+/// The one element of a property such as IODeviceWeight, whose elements add up.
+struct DeviceValue {
+    std::string node; ///< "/dev/block/8:0"
+    std::uint64_t value = 0;
+    bool operator==(const DeviceValue&) const = default;
+};
+
 /// A property of a systemd unit, as org.freedesktop.systemd1(5) has it.
 struct UnitProperty {
     std::string name;
-    std::variant<bool, std::uint64_t, std::string, std::vector<std::uint8_t>> value; ///< b t s ay
+    /// b, t, s, ay, a(st)
+    std::variant<bool, std::uint64_t, std::string, std::vector<std::uint8_t>, DeviceValue> value;
     bool operator==(const UnitProperty&) const = default;
 };
 

@@ -22,7 +22,8 @@ BusRequest sample_request() {
     request.properties = {{"Delegate", true},
                           {"MemoryMax", std::uint64_t{1} << 40},
                           {"Slice", std::string("user.slice")},
-                          {"AllowedCPUs", Bytes{0, 255, 1}}};
+                          {"AllowedCPUs", Bytes{0, 255, 1}},
+                          {"IODeviceWeight", plan::DeviceValue{"/dev/block/8:0", 5000}}};
     request.pids = {1, 4194304};
     return request;
 }

@@ -190,6 +190,9 @@ TEST_CASE("cgroup: limits as properties of a unit", "[plan]") {
                                            {"AllowedCPUs", Bytes{1, 2}},
                                            {"AllowedMemoryNodes", Bytes{2}},
                                            {"TasksMax", std::uint64_t{7}}});
+    CHECK(plan::make_unit_limits(resources_of(R"({"blockIO":{"weightDevice":[
+              {"major":8,"minor":0,"weight":505},{"major":8,"minor":1}]}})")) ==
+          std::vector<UnitProperty>{{"IODeviceWeight", plan::DeviceValue{"/dev/block/8:0", 5000}}});
     CHECK(plan::make_unit_limits(resources_of(R"({"memory":{"limit":-1},"cpu":{"quota":-1}})")) ==
           std::vector<UnitProperty>{{"MemoryMax", infinity},
                                     {"MemorySwapMax", infinity},
