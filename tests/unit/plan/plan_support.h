@@ -1,9 +1,11 @@
 #pragma once
 
+#include "coracle/base/error.h"
 #include "coracle/plan/make_launch_plan.h"
 #include "coracle/spec/config_json.h"
 #include "coracle/spec/documents.h"
 
+#include <functional>
 #include <string>
 
 /// Fake machines and small configs: planning is pure, so that no machine is needed.
@@ -130,6 +132,20 @@ inline Case small_case(const host::Facts& facts = rootful()) {
         small.config.linux_->gid_mappings = {{0, facts.egid, 1}};
     }
     return small;
+}
+
+inline spec::Resources resources_of(const std::string& json) {
+    return spec::parse_resources_document(json);
+}
+
+/// What the work throws, or "no error".
+inline std::string error_of(const std::function<void()>& work) {
+    try {
+        work();
+    } catch (const Error& error) {
+        return error.text();
+    }
+    return "no error";
 }
 
 } // namespace coracle::test
