@@ -306,7 +306,7 @@ class Study(kill_points.Study):
         # Told that it is created, it ends: `state` says so. Nobody waits for it then.
         last = (self.verb.startswith("create") and fault.point.role > 0
                 and call[0].startswith(("recv", "accept", "poll")))
-        if last and self._state().get("status") == "stopped":
+        if last and harness.eventually(lambda: self._state().get("status") == "stopped", 0.5):
             return []
         try:
             wrong = differences(self.expected, self._result())

@@ -253,7 +253,7 @@ class Uml(Booted):
 
 
 class Vm(Booted):
-    """qemu without KVM, Debian's cloud kernel: two processors; the controller cpuset too."""
+    """qemu without KVM, Debian's kernel: two processors; the controller cpuset too."""
 
     name = "vm"
 
