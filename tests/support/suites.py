@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -292,7 +293,7 @@ def asan_integration(context):
     chosen = " and ".join(f"not {word}" for word in NOT_SANITIZED)
     return run_pytest(context, context.asan, "integration",
                       ["-m", "not fallback", "-k", chosen, "integration"],
-                      {**SANITIZER_ENV, **share(context, one_in=6)})
+                      {**SANITIZER_ENV, **share(context, one_in=8)})
 
 
 SUITES = {
@@ -313,7 +314,25 @@ SUITES = {
 }
 
 
+# The first has use for one processor only, and the second waits much.
+TOGETHER = ("uml", "managers")
+
+
+def groups(names):
+    """Lists of suites that run at once, in the order of `names`."""
+    together = [name for name in names if name in TOGETHER]
+    return [together if name == together[0] else [name] for name in names
+            if name not in together[1:]] if together else [[name] for name in names]
+
+
 def run(context, name):
+    """Counts, and how many seconds it took."""
+    start = time.monotonic()
+    counts = _run(context, name)
+    return counts, time.monotonic() - start
+
+
+def _run(context, name):
     try:
         return SUITES[name](context)
     except (OSError, subprocess.SubprocessError) as error:
