@@ -41,6 +41,8 @@ EXPLAINED = [
               "runc calls a missing controller a missing file, for which podman says 127"),
     Explained("limits: cpu", r".*cpu.weight.*: [0-9]+",
               "the curve of newer runtimes: 1024 shares are the weight 100"),
+    Explained("limits: pids", r"run --pids-limit=(-1|0) .*: (max|[0-9]+)",
+              "runc leaves systemd's own limit where the caller wants none"),
     Explained("limits: io", r".*: exit code 12[67]", "crun calls a missing io.weight a missing file"),
     Explained("run --volume :idmap", r".*-rw-r--r--    1 (0|65534)", "runc 1.1 ignores idmap"),
     Explained("bad: the state directory is full", r"run: names .*: (True|False)",
@@ -48,6 +50,12 @@ EXPLAINED = [
     Explained("bad: podman is killed at any point of run", r"left with the runtime: ID|left with the runtime:",
               "podman loses a container whose creation it did not live to record; it waits for its start"),
 ]
+# With --cgroup-manager=cgroupfs and without root.
+WITHOUT_SCOPE = [Explained(step, ".*", "crun makes no cgroup there, so that nothing is paused, counted or limited; "
+                                       "coracle asks the user's systemd for a scope")
+                 for step in ("pause, unpause", "stop, rm of a paused container", "kill: many processes go",
+                              "top, ps, inspect, port, diff, cp", "run --cgroups", "run --cgroup-parent",
+                              "limits that nobody delegated name their cause", "pods: shared namespaces")]
 STEPS = Steps()
 
 

@@ -145,8 +145,9 @@ def add_pods(step):
         podman.do("play", "kube", text)
         eventually(lambda: "ready" in podman.podman("logs", "kube-one").out, "the first is ready")
         podman.do("logs", "kube-one")
-        podman.do("exec", "kube-one", "sh", "-c", "id -u; touch /x; touch /shared/x; ls /shared; mount | grep -c ' / .*[(,]ro'")
+        # The volume is the user's whose container podman happens to start first: root may write.
         podman.do("exec", "kube-two", "sh", "-c", "id -u; touch /shared/y; ls /shared")
+        podman.do("exec", "kube-one", "sh", "-c", "id -u; touch /x; ls /shared; mount | grep -c ' / .*[(,]ro'")
         podman.do("generate", "kube", "--filename", podman.directory / "out.yaml", "kube")
         podman.do("play", "kube", "--down", text)
         (podman.directory / "out.yaml").unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import socket
 
 from frame import require
@@ -65,9 +66,14 @@ def add_run(step):
         seen.unlink()
 
 
+# The shell of busybox asks where the cursor is, and may write its line again.
+PROMPT = re.compile(r"/ # (?:\x1b\[6n)?(?:[^\n]*\r/ # \x1b\[J)?")
+
+
 def add_terminal(step):
     def on_terminal(podman, *words, keys=()):
         outcome = podman.on_terminal(*podman.command(), *words, keys=keys)
+        outcome.out = PROMPT.sub("/ # ", outcome.out)
         podman.note_outcome(f"terminal: podman {' '.join(words)}", outcome)
 
     run = ("run", "--rm", "--network=none", "-it")
