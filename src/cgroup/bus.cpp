@@ -19,6 +19,8 @@ namespace coracle::cgroup {
 
 namespace {
 
+constexpr const char* no_such_unit = "org.freedesktop.systemd1.NoSuchUnit";
+
 /// Above what the program itself waits for: the greeting, two jobs.
 constexpr std::chrono::seconds patience{90};
 
@@ -196,7 +198,7 @@ std::optional<BusError> Bus::finish_scope() {
 
 void Bus::stop_unit(const std::string& name) {
     std::optional<BusError> failed = ask({BusVerb::stop_unit, name, "", "", {}, {}}).refused;
-    if (failed && failed->name != "org.freedesktop.systemd1.NoSuchUnit") {
+    if (failed && failed->name != no_such_unit) {
         throw_error(ErrorKind::system,
                     "stop the unit " + printable(name) + ": " + printable(failed->text));
     }
@@ -208,6 +210,16 @@ bool Bus::is_without_processes(const std::string& name) {
 
 void Bus::reset_failed(const std::string& name) {
     (void)ask({BusVerb::reset_failed, name, "", "", {}, {}});
+}
+
+std::string Bus::find_problem() {
+    try {
+        std::optional<BusError> failed =
+            ask({BusVerb::reset_failed, "coracle-doctor.scope", "", "", {}, {}}).refused;
+        return failed && failed->name != no_such_unit ? failed->text : "";
+    } catch (const Error& error) { // catch: what was to be found out
+        return error.text();
+    }
 }
 
 std::optional<BusError> Bus::set_properties(const std::string& name,

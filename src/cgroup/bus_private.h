@@ -57,6 +57,9 @@ class Bus {
     [[nodiscard]] std::optional<BusError> attach(const std::string& name,
                                                  const std::string& sub_cgroup, pid_t pid);
 
+    /// What keeps systemd from answering; empty: nothing.
+    [[nodiscard]] std::string find_problem();
+
   private:
     void start_program();
     /// Whether it has been executed, and not ended before its first act. Throws: what it could not

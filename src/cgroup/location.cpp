@@ -58,6 +58,10 @@ std::optional<Directory> find_directory(const Location& location) {
     return directory;
 }
 
+std::string find_bus_problem(const std::string& socket_path) {
+    return Bus(socket_path).find_problem();
+}
+
 void stop_abandoned(const Location& location) {
     Bus bus(location.bus_path);
     if (bus.is_without_processes(location.scope)) {

@@ -128,8 +128,7 @@ void Placement::State::attempt(void (State::*step)()) {
         if (started || !path.empty()) {
             try {
                 destroy(location());
-            } catch (const std::exception&) { // catch: what is left of it says the degradation well
-                                              // enough
+            } catch (const std::exception&) { // catch: the degradation says enough
             }
         }
         method = CgroupMethod::none;

@@ -96,8 +96,7 @@ Creation::~Creation() {
         if (dir_.lock()) { // else somebody has deleted it while it ran
             remove_with_hooks(dir_, record_);
         }
-    } catch (
-        const std::exception&) { // catch: cleaning up after an error that is on its way already
+    } catch (const std::exception&) { // catch: an error is on its way already
     }
 }
 

@@ -1,6 +1,7 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/cgroup/limits.h"
+#include "coracle/cgroup/placement.h"
 #include "coracle/host/probes.h"
 #include "coracle/host/security_modules.h"
 #include "coracle/sys/file.h"
@@ -199,6 +200,9 @@ void examine_cgroups(int proc_fd, const host::Facts& facts, Diagnosis& diagnosis
         diagnosis.missing(
             "systemd", "no bus to ask for a scope",
             {"cgroups are made in cgroupfs, where the caller may", cgroup.bus_problem});
+    } else if (std::string problem = cgroup::find_bus_problem(cgroup.bus_path); !problem.empty()) {
+        diagnosis.missing("systemd", "does not answer over " + printable(cgroup.bus_path),
+                          {"cgroups are made in cgroupfs, where the caller may", problem});
     } else {
         diagnosis.ok("systemd", printable(cgroup.bus_path));
     }

@@ -66,8 +66,7 @@ NetDevices::~NetDevices() {
     std::for_each(moved_.rbegin(), moved_.rend(), [this](const Moved& device) {
         try {
             bring_back(device);
-        } catch (
-            const std::exception&) { // catch: cleaning up after an error that is on its way already
+        } catch (const std::exception&) { // catch: an error is on its way already
         }
     });
 }

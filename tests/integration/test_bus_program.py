@@ -67,6 +67,14 @@ def test_without_it_a_container_that_can_do_without_says_why(box, missing):
     assert cgroups.units(box) == []
 
 
+@pytest.mark.modes("root")
+def test_without_it_doctor_says_so(box, missing):
+    report = json.loads(box.must("doctor", "--json").out)
+    found = next(finding for finding in report["findings"] if finding["name"] == "systemd")
+    assert found["health"] == "missing"
+    assert missing[0] in found["cure"]
+
+
 @pytest.mark.parametrize("refusal", ["ENOSYS:memfd_create", "EPERM:memfd_create", "ENOSYS:close_range"])
 def test_where_a_memory_file_is_refused_it_is_had_elsewhere(box, refusal):
     box.runtime.prefix[:0] = [os.path.join(BUILD, "tests/guest/coracle-refuse"), refusal, "--"]

@@ -62,6 +62,10 @@ class Placement {
 /// The cgroup, unless it is gone or another has got its path. Throws: system.
 [[nodiscard]] std::optional<Directory> find_directory(const Location& location);
 
+/// What keeps systemd from being asked over the bus whose socket that is, such as a library that
+/// is missing; empty: nothing. Runs in: parent of doctor.
+[[nodiscard]] std::string find_bus_problem(const std::string& socket_path);
+
 /// The unit of a creation that was broken off is gone, if nobody is in it: systemd may have made it
 /// after its processes had died, and then never sees it empty. Whoever is in it is another's, or
 /// about to die. Runs in: parent of delete. Throws: system.
