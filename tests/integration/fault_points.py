@@ -117,9 +117,11 @@ def comparable_facts(text, host):
     keep = re.compile(r"(Uid|Gid|Groups|Umask|Cap\w+|NoNewPrivs|Seccomp\w*|Sig(?!Q)\w+):")
     raw["status"] = [line for line in raw["status"].splitlines() if keep.match(line)]
     mounts = [Mount(line) for line in raw["mountinfo"].splitlines()]
+    # By some of the ways to a read-only mount its file system is read-only as well.
+    either = {"ro", "rw"}
     raw["mountinfo"] = [(m.destination, m.type, os.path.basename(m.root), sorted(m.options),
                          [p.split(":")[0] for p in sorted(m.propagation)], m.source,
-                         sorted(m.super_options)) for m in mounts]
+                         sorted(set(m.super_options) - either)) for m in mounts]
     raw["ns"] = {kind: value == host[kind] for kind, value in raw["ns"].items()}
     raw["fds"] = {fd: re.sub(r"\d+$", "", path) for fd, path in raw["fds"].items()}
     return raw
