@@ -114,6 +114,14 @@ def limited(path=None, **resources):
     return edit
 
 
+def lasting_path(box, manager):
+    """A cgroupsPath below which the controllers stay; None: the default is one. systemd takes a
+    controller from a slice when none of its units needs it any more, though a cgroup that root has
+    made there does; the user's manager always needs it."""
+    by_root = box.mode == "root" and "cgroupfs" in manager
+    return f"/{box.mark}-{len(box.ids)}" if by_root else None
+
+
 def require_files(names):
     """Skips on a machine whose kernel lacks one."""
     for name in names:

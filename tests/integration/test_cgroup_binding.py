@@ -94,9 +94,7 @@ def test_cpu_time_is_bounded(box):
 @pytest.mark.machine("vm")
 @pytest.mark.parametrize("manager", ["-s", "--cgroup-manager=cgroupfs"])
 def test_a_cpuset_leaves_one_processor(box, manager):
-    # systemd takes a controller from a slice when none of its units needs it any more: the user's
-    # manager always does, so that the root passes it on.
-    path = None if manager == "-s" or box.mode == "user" else f"/cpuset-{box.mark}"
+    path = cgroups.lasting_path(box, manager)
     bundle = box.bundle("pause", edit=limited(path, cpu={"cpus": "1", "mems": "0"}))
     container = box.create(bundle=bundle, before=[manager])
     assert cgroups.value(container, "cpuset.cpus") == "1"

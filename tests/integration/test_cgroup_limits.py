@@ -58,7 +58,8 @@ ROWS = {
 def test_a_limit_is_in_the_file_and_in_the_unit(box, row, manager):
     resources, files, properties = ROWS[row]
     cgroups.require_files(files)
-    container = box.create("pause", edit=limited(**resources), before=[manager, "--strict"])
+    edit = limited(cgroups.lasting_path(box, manager), **resources)
+    container = box.create("pause", edit=edit, before=[manager, "--strict"])
     for name, text in files.items():
         assert cgroups.value(container, name) == text, name
     if manager == "-s":
@@ -71,8 +72,8 @@ def test_systemd_rounds_a_quota_up_and_the_file_follows(box):
     container = box.create("pause", edit=limited(**cpu(quota=12345, period=100000)),
                            before=["-s"])
     assert cgroups.value(container, "cpu.max") == "13000 100000"
-    container = box.create("pause", edit=limited(**cpu(quota=12345, period=100000)),
-                           before=[FILES])
+    edit = limited(cgroups.lasting_path(box, FILES), **cpu(quota=12345, period=100000))
+    container = box.create("pause", edit=edit, before=[FILES])
     assert cgroups.value(container, "cpu.max") == "12345 100000"
 
 
@@ -290,7 +291,8 @@ def bfq():
 @pytest.mark.parametrize("manager", ["-s", FILES])
 def test_the_weight_of_a_disk_with_bfq(box, bfq, manager):
     weights = {"weight": 300, **weight_of(bfq, 700)}
-    container = box.create("pause", edit=limited(blockIO=weights), before=[manager, "--strict"])
+    edit = limited(cgroups.lasting_path(box, manager), blockIO=weights)
+    container = box.create("pause", edit=edit, before=[manager, "--strict"])
     assert cgroups.value(container, "io.weight").startswith("default 2930")
     # systemd, when it writes them again, has another scale: 357 and 724.
     default, one = cgroups.value(container, "io.bfq.weight").split("\n")

@@ -26,7 +26,8 @@ def values(container):
 
 
 def create(box, manager="-s"):
-    return box.create("pause", edit=limited(**START), before=[manager])
+    path = cgroups.lasting_path(box, manager)
+    return box.create("pause", edit=limited(path, **START), before=[manager])
 
 
 OPTIONS = {
