@@ -54,8 +54,11 @@ EXPLAINED = [
 WITHOUT_SCOPE = [Explained(step, ".*", "crun makes no cgroup there, so that nothing is paused, counted or limited; "
                                        "coracle asks the user's systemd for a scope")
                  for step in ("pause, unpause", "stop, rm of a paused container", "kill: many processes go",
-                              "top, ps, inspect, port, diff, cp", "run --cgroups", "run --cgroup-parent",
+                              "top, ps, inspect, port, diff, cp", "run --cgroups",
                               "limits that nobody delegated name their cause", "pods: shared namespaces")]
+WITHOUT_SCOPE.append(Explained("run --cgroup-parent", ".*--cgroup-parent=/managers .*: (0|exit code (1|126))",
+                               "a parent that the user may not divide: crun fails, a container of coracle stays in "
+                               "the caller's cgroup, which its state says"))
 STEPS = Steps()
 
 

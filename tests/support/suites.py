@@ -1,5 +1,6 @@
 """The suites that tests/run knows, and how each is started."""
 
+import itertools
 import json
 import os
 import signal
@@ -304,8 +305,8 @@ SUITES = {
     "integration": integration,
     "fallback": fallback,
     "systemd": systemd,
-    "uml": uml,
     "vm": vm,
+    "uml": uml,
     "managers": managers,
     "slow": slow,
     "asan-unit": asan_unit,
@@ -320,9 +321,9 @@ TOGETHER = ("uml", "managers")
 
 def groups(names):
     """Lists of suites that run at once, in the order of `names`."""
-    together = [name for name in names if name in TOGETHER]
-    return [together if name == together[0] else [name] for name in names
-            if name not in together[1:]] if together else [[name] for name in names]
+    def key(name):
+        return TOGETHER if name in TOGETHER else name
+    return [list(group) for _, group in itertools.groupby(names, key)]
 
 
 def run(context, name):
