@@ -3,8 +3,8 @@
 #include "fuzz/seccomp_rules.h"
 #include "support/bpf_eval.h"
 
-#include <array>
-#include <cstdio>
+#include <cstdint>
+#include <vector>
 
 namespace {
 
@@ -91,91 +91,6 @@ plan::SeccompPlan to_plan(const Profile& profile) {
         }
     }
     return plan;
-}
-
-// ---- calls that are made
-
-/// Arguments at, below and above what the rules compare with.
-std::vector<Args> choose_args(const Profile& profile) {
-    std::vector<Args> chosen = {Args{}, Args{1, UINT64_MAX, 1, 1, 1, 1}, Args{3, 3, 3, 3, 3, 3}};
-    for (const Rule& rule : profile.rules) {
-        if (rule.comparisons.empty() || chosen.size() > 8) {
-            continue;
-        }
-        Args at = chosen.back();
-        Args above = at;
-        Args below = at;
-        for (const Comparison& comparison : rule.comparisons) {
-            const std::uint64_t value =
-                comparison.op == masked_equal ? comparison.second : comparison.value;
-            at[comparison.index] = value;
-            above[comparison.index] = value + 1;
-            below[comparison.index] = value - 1;
-        }
-        chosen.insert(chosen.end(), {above, below, at});
-    }
-    return chosen;
-}
-
-void print(const Profile& profile) {
-    std::fprintf(stderr, "default %#x, architectures %#x\n", profile.default_action,
-                 profile.listed);
-    for (const Rule& rule : profile.rules) {
-        std::fprintf(stderr, "%#x if%s", rule.action, rule.alternatives ? " any of" : "");
-        for (const Comparison& comparison : rule.comparisons) {
-            std::fprintf(stderr, " %u %s %#llx %#llx,", comparison.index, operators[comparison.op],
-                         static_cast<unsigned long long>(comparison.value),
-                         static_cast<unsigned long long>(comparison.second));
-        }
-        for (std::size_t call = 0; call < calls.size(); ++call) {
-            std::fprintf(stderr, "%s%s", (rule.calls >> call & 1U) != 0 ? " " : "",
-                         (rule.calls >> call & 1U) != 0 ? calls[call].name : "");
-        }
-        std::fprintf(stderr, "\n");
-    }
-}
-
-void require_answer(const Profile& profile, std::size_t arch, std::uint32_t number,
-                    const Args& args, std::uint32_t answer) {
-    if (may_answer(profile, archs[arch].audit, number, args, answer)) {
-        return;
-    }
-    print(profile);
-    std::fprintf(stderr, "%s %u", archs[arch].name, number);
-    for (const std::uint64_t arg : args) {
-        std::fprintf(stderr, " %#llx", static_cast<unsigned long long>(arg));
-    }
-    std::fprintf(stderr, ": the filter answers %#x\n", answer);
-    test::require(false);
-}
-
-void check_answers(const Profile& profile, const std::vector<sock_filter>& program) {
-    const std::vector<Args> all_args = choose_args(profile);
-    const std::uint32_t named = named_calls(profile);
-    const auto check = [&](std::size_t arch, std::uint32_t number, const Args& args) {
-        require_answer(profile, arch, number, args,
-                       test::evaluate_bpf(program, archs[arch].audit, number, args));
-    };
-    for (std::size_t arch = 0; arch < archs.size(); ++arch) {
-        for (const std::uint32_t number :
-             {450U, 0x3fffffffU, x32_bit, x32_bit + 511, x32_bit + 512, UINT32_MAX}) {
-            check(arch, number, Args{});
-        }
-        for (std::size_t call = 0; call < calls.size(); ++call) {
-            if ((named >> call & 1U) == 0 || number_of(call, arch) == none) {
-                continue;
-            }
-            check(arch, number_of(call, arch) + 1, all_args.back());
-            for (const Args& args : all_args) {
-                check(arch, number_of(call, arch), args);
-            }
-        }
-    }
-    for (const Args& args : all_args) {
-        check(i386, socketcall, args);
-    }
-    test::require(test::evaluate_bpf(program, AUDIT_ARCH_S390X, 1, Args{}) ==
-                  SECCOMP_RET_KILL_THREAD);
 }
 
 } // namespace

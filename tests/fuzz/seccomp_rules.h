@@ -1,13 +1,13 @@
 #pragma once
 
 #include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 /// A seccomp profile, and what it says about a system call, its rules read one by one.
@@ -101,57 +101,7 @@ struct Profile {
     std::vector<Rule> rules;
 };
 
-// ---- what the profile says
-
 using Args = std::array<std::uint64_t, 6>;
-
-inline bool compares(const Comparison& comparison, const Args& args, std::uint64_t width) {
-    const std::uint64_t given = args[comparison.index] & width;
-    const std::uint64_t value = comparison.value & width;
-    switch (comparison.op) {
-    case 0:
-        return given == value;
-    case 1:
-        return given != value;
-    case 2:
-        return given < value;
-    case 3:
-        return given <= value;
-    case 4:
-        return given >= value;
-    case 5:
-        return given > value;
-    default: // the value is the mask
-        return (given & value) == (comparison.second & value);
-    }
-}
-
-inline bool holds(const Rule& rule, const Args& args, std::uint64_t width) {
-    for (const Comparison& comparison : rule.comparisons) {
-        if (compares(comparison, args, width) == rule.alternatives) {
-            return rule.alternatives;
-        }
-    }
-    return !rule.alternatives;
-}
-
-/// The architecture that a number belongs to; nothing if no filter is for it.
-inline std::optional<std::size_t> arch_of(const Profile& profile, std::uint32_t audit,
-                                          std::uint32_t number) {
-    const std::uint32_t listed = profile.listed | 1U << native;
-    if (audit == AUDIT_ARCH_X86_64 && number >= x32_bit && (listed >> x32 & 1U) != 0) {
-        return x32;
-    }
-    if (audit == AUDIT_ARCH_X86_64 && number >= x32_bit && number != UINT32_MAX) {
-        return std::nullopt;
-    }
-    for (const std::size_t arch : {native, i386, aarch64}) {
-        if (archs[arch].audit == audit && (listed >> arch & 1U) != 0) {
-            return arch;
-        }
-    }
-    return std::nullopt;
-}
 
 /// The number of a call, or `none`.
 inline std::uint32_t number_of(std::size_t call, std::size_t arch) {
@@ -159,81 +109,13 @@ inline std::uint32_t number_of(std::size_t call, std::size_t arch) {
     return number == none ? none : number | archs[arch].bits;
 }
 
-inline std::uint32_t named_calls(const Profile& profile) {
-    std::uint32_t named = 0;
-    for (const Rule& rule : profile.rules) {
-        named |= rule.calls;
-    }
-    return named;
-}
+/// What the rules say of the filter `program`: ends the process, and prints the profile, where the
+/// filter answers otherwise.
+void check_answers(const Profile& profile, const std::vector<sock_filter>& program);
 
-/// Whether a number is above the highest that a rule names.
-inline bool is_newer(const Profile& profile, std::size_t arch, std::uint32_t number) {
-    std::optional<std::uint32_t> highest;
-    const std::uint32_t named = named_calls(profile);
-    for (std::size_t call = 0; call < calls.size(); ++call) {
-        const std::uint32_t known = number_of(call, arch);
-        if ((named >> call & 1U) != 0 && known != none && known < archs[arch].end) {
-            highest = std::max(highest.value_or(0), known);
-        }
-    }
-    return profile.default_action == (SECCOMP_RET_ERRNO | EPERM) && highest.has_value() &&
-           number > *highest && number < archs[arch].end;
-}
-
-/// Whether `answer` may be the answer: where rules of different actions hold, a profile does not
-/// say which one counts.
-inline bool may_answer(const Profile& profile, std::uint32_t audit, std::uint32_t number,
-                       const Args& args, std::uint32_t answer) {
-    const std::optional<std::size_t> arch = arch_of(profile, audit, number);
-    if (!arch) {
-        return answer == SECCOMP_RET_KILL_THREAD;
-    }
-    const std::uint64_t width = archs[*arch].narrow ? UINT32_MAX : UINT64_MAX;
-    std::uint32_t direct = 0; // the calls with this number
-    std::uint32_t carried = 0;
-    for (std::size_t call = 0; call < calls.size(); ++call) {
-        const std::uint64_t selector = calls[call].socketcall;
-        direct |= static_cast<std::uint32_t>(number_of(call, *arch) == number) << call;
-        carried |= static_cast<std::uint32_t>(*arch == i386 && number == socketcall &&
-                                              selector != 0 && (args[0] & width) == selector)
-                   << call;
-    }
-    bool sure = false;
-    for (const Rule& rule : profile.rules) {
-        // The arguments of a call that another one carries are in memory: no filter looks there.
-        const bool through = (rule.calls & carried) != 0;
-        const bool matches = through || ((rule.calls & direct) != 0 && holds(rule, args, width));
-        if (matches && rule.action == answer) {
-            return true;
-        }
-        sure = sure || (matches && !(through && !rule.comparisons.empty()));
-    }
-    return !sure && answer == (is_newer(profile, *arch, number) ? SECCOMP_RET_ERRNO | ENOSYS
-                                                                : profile.default_action);
-}
-
-inline bool must_be_refused(const Profile& profile) {
-    for (const Rule& rule : profile.rules) {
-        for (const Comparison& comparison : rule.comparisons) {
-            if (comparison.index > 5 || comparison.op == no_operator) {
-                return true;
-            }
-        }
-    }
-    return profile.wrong_arch != nullptr;
-}
+[[nodiscard]] bool must_be_refused(const Profile& profile);
 
 /// Whether two rules for one call differ in what they do: they may contradict each other.
-inline bool may_be_refused(const Profile& profile) {
-    for (const Rule& rule : profile.rules) {
-        for (const Rule& other : profile.rules) {
-            if (rule.action != other.action && (rule.calls & other.calls) != 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
+[[nodiscard]] bool may_be_refused(const Profile& profile);
 
 } // namespace coracle::test
