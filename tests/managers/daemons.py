@@ -1,9 +1,47 @@
-"""Daemons of the suites: started with settings of their own, beside those of the host."""
+"""Daemons of the suites: started with settings of their own, beside those of the host; without root
+below rootlesskit, as their own scripts for rootless use start them."""
 
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from frame import eventually, require
+
+
+def is_rootless():
+    return "ROOTLESSKIT_STATE_DIR" in os.environ
+
+
+def run_below_rootlesskit():
+    """This program runs again as root of a user namespace, with a network, a /etc and a /run of its
+    own. Does not return."""
+    if not shutil.which("rootlesskit"):
+        sys.exit("tests/managers: daemons without root need rootlesskit (Debian: rootlesskit)")
+    # The network leads nowhere: that is enough, and wants no /dev/net/tun.
+    words = ["rootlesskit", "--net=host", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave",
+             "unshare", "--net", sys.executable, *sys.argv]
+    os.execvp(words[0], words)
+
+
+def forget_host_daemons():
+    """What the daemons make below /run is their own: there are links to what the host's have made."""
+    for name in ("docker", "containerd", "xtables.lock"):
+        link = Path("/run", name)
+        if link.is_symlink():
+            link.unlink()
+
+
+def find_facts():
+    """Controllers that containers may have; `systemd`; `root` or `rootless`."""
+    user = os.environ.get("ROOTLESSKIT_PARENT_EUID")
+    place = f"user.slice/user-{user}.slice/user@{user}.service" if is_rootless() else ""
+    controllers = Path("/sys/fs/cgroup", place, "cgroup.controllers")
+    facts = set(controllers.read_text().split()) if controllers.exists() else set()
+    if Path(f"/run/user/{user}/systemd" if is_rootless() else "/run/systemd/system").exists():
+        facts.add("systemd")
+    return facts | {"rootless" if is_rootless() else "root"}
 
 
 class Daemon:

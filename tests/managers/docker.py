@@ -1,11 +1,12 @@
-"""Docker: each runtime below a dockerd of its own, as its default runtime. Needs root, and no network."""
+"""Docker: each runtime below a dockerd of its own, as its default runtime. Needs no
+network; without root the suite runs below rootlesskit."""
 
 import importlib
 import os
 from pathlib import Path
 
 import images
-from daemons import Daemon, start_containerd
+from daemons import Daemon, find_facts, is_rootless, start_containerd
 from frame import Explained, Manager, Steps, eventually, require
 
 CONTROL = "runc"
@@ -28,7 +29,6 @@ STEPS = Steps()
 
 class Docker(Manager):
     def open(self):
-        require(os.geteuid() == 0, "the docker suite starts dockerd and needs root")
         for name in ("bin", "home"):
             (self.directory / name).mkdir()
         # What BuildKit in dockerd starts is called runc, whatever the default runtime.
@@ -53,6 +53,8 @@ class Docker(Manager):
                  f"--data-root={self.directory}/data", f"--exec-root={self.directory}/exec",
                  f"--exec-opt=native.cgroupdriver={self.options.cgroup_manager}", "--live-restore",
                  "--bridge=none", "--iptables=false", "--ip6tables=false"]
+        if is_rootless():
+            words.append("--rootless")
         if self.runtime.name != "runc":
             words += [f"--add-runtime={self.runtime.name}={self.runtime.path}",
                       f"--default-runtime={self.runtime.name}"]
@@ -113,9 +115,7 @@ class Docker(Manager):
             self.stop_daemons()
 
     def facts(self):
-        """Controllers; `systemd`."""
-        facts = set(Path("/sys/fs/cgroup/cgroup.controllers").read_text().split())
-        return facts | ({"systemd"} if Path("/run/systemd/system").exists() else set())
+        return find_facts()
 
 
 MANAGER = Docker

@@ -145,8 +145,11 @@ class Podman(Manager):
         return next((set(file.read_text().split()) for file in files if file.exists()), set())
 
     def facts(self):
-        """Controllers that the caller may use; `systemd`; `cgroup v2 alone`; `root` or `rootless`."""
+        """Controllers that the caller may use; `systemd`; `cgroup v2 alone`; `root` or `rootless`;
+        `cgroups of pods`, for which podman as root asks for controllers where it makes them itself."""
         facts = self.controllers()
+        if os.getuid() or self.options.cgroup_manager == "systemd" or {"cpu", "memory", "pids"} <= facts:
+            facts.add("cgroups of pods")
         if Path(f"/run/user/{os.getuid()}/systemd" if os.getuid() else "/run/systemd/system").exists():
             facts.add("systemd")
         if all(line.startswith("0::") for line in Path("/proc/self/cgroup").read_text().splitlines()):

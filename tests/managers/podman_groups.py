@@ -138,11 +138,11 @@ def add_pods(step):
         podman.do("run", "--rm", "--pod=p", IMAGE, "sh", "-c", "id -u; cat /proc/self/uid_map")
         podman.do("pod", "rm", "--force", "--time=0", "p")
 
-    @step("play kube")
+    @step("play kube", needs={"cgroups of pods"})
     def _(podman):
         text = podman.directory / "kube.yaml"
         text.write_text(KUBE)
-        podman.do("play", "kube", text)
+        podman.do("play", "kube", text, stderr=True)
         eventually(lambda: "ready" in podman.podman("logs", "kube-one").out, "the first is ready")
         podman.do("logs", "kube-one")
         # The volume is the user's whose container podman happens to start first: root may write.

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import socket
 
 from frame import require
@@ -189,6 +190,17 @@ def add_descriptors(step):
             os.close(high)
             podman.note_outcome(f"podman {' '.join(words)}", outcome)
             podman.note("through descriptor 3", reading.read().decode())
+
+    @step("run --init")
+    def _(podman):
+        init = shutil.which("catatonit") or shutil.which("docker-init")
+        require(init, "there is no catatonit or docker-init")
+        init = os.path.realpath(init)
+        podman.ran("--init", f"--init-path={init}", IMAGE, "sh", "-c", "echo $$; cat /proc/1/comm; exit 7")
+        podman.started("--init", f"--init-path={init}")
+        podman.do("exec", "c", "sh", "-c", "(sleep 0 &); sleep 0.2; ls -d /proc/[0-9]* | wc -l")
+        podman.do("stop", "c")
+        podman.status()
 
     @step("run, exec --preserve-fds")
     def _(podman):

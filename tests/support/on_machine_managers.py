@@ -13,6 +13,7 @@ SECONDS = 600
 # host may lack: there runc is the control.
 RUNS = (
     ("systemd", "tester", ("podman", "buildah", "conmon", "units")),
+    ("systemd", "tester", ("docker", "containerd")),
     ("systemd", "root", ("podman", "conmon", "docker", "containerd", "--control=/usr/sbin/runc")),
 )
 
