@@ -9,23 +9,30 @@ from pathlib import Path
 
 from frame import eventually, require
 
+DAEMONS = {"docker", "containerd"}
+
 
 def is_rootless():
     return "ROOTLESSKIT_STATE_DIR" in os.environ
 
 
-def run_below_rootlesskit():
-    """This program runs again as root of a user namespace, with a network, a /etc and a /run of its
-    own. Does not return."""
-    if not shutil.which("rootlesskit"):
-        sys.exit("tests/managers: daemons without root need rootlesskit (Debian: rootlesskit)")
-    # The network leads nowhere: that is enough, and wants no /dev/net/tun.
-    words = ["rootlesskit", "--net=host", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave",
-             "unshare", "--net", sys.executable, *sys.argv]
-    os.execvp(words[0], words)
+def prepare(managers):
+    """Without root, the daemons among `managers` are started below rootlesskit: this program runs
+    again, as root of a user namespace, with a network, a /etc and a /run of its own."""
+    if is_rootless():
+        _forget_host_daemons()
+    elif os.geteuid() != 0 and DAEMONS.intersection(managers):
+        if not DAEMONS.issuperset(managers):
+            sys.exit(f"tests/managers: without root, {' and '.join(sorted(DAEMONS))} have a run of their own")
+        if not shutil.which("rootlesskit"):
+            sys.exit("tests/managers: daemons without root need rootlesskit (Debian: rootlesskit)")
+        # The network leads nowhere: that is enough, and wants no /dev/net/tun.
+        words = ["rootlesskit", "--net=host", "--copy-up=/etc", "--copy-up=/run", "--propagation=rslave",
+                 "unshare", "--net", sys.executable, *sys.argv]
+        os.execvp(words[0], words)
 
 
-def forget_host_daemons():
+def _forget_host_daemons():
     """What the daemons make below /run is their own: there are links to what the host's have made."""
     for name in ("docker", "containerd", "xtables.lock"):
         link = Path("/run", name)
