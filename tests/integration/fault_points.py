@@ -119,6 +119,9 @@ def comparable_facts(text, host):
     mounts = [Mount(line) for line in raw["mountinfo"].splitlines()]
     # By some of the ways to a read-only mount its file system is read-only as well.
     either = {"ro", "rw"}
+    # The kernel lists them by their ids, and a fallback may make one sooner; those on top of each
+    # other stay in order.
+    mounts.sort(key=lambda m: m.destination)
     raw["mountinfo"] = [(m.destination, m.type, os.path.basename(m.root), sorted(m.options),
                          [p.split(":")[0] for p in sorted(m.propagation)], m.source,
                          sorted(set(m.super_options) - either)) for m in mounts]
@@ -332,7 +335,8 @@ class Study(kill_points.Study):
         return harm
 
     def _again(self):
-        """The same id can be used again."""
+        """The same id can be used again, also of who is another user outside: his dead are reaped."""
+        residue.reap_children()
         for args in (["create", "--bundle", self.plain.path, self.id],
                      ["delete", "--force", self.id]):
             result = self.box.call(*args, timeout=kill_points.TIME)

@@ -125,7 +125,7 @@ class Study:
             os.fchmod(err.fileno(), 0o666)
             process = runtime.popen(command, out, err)
             try:
-                status = process.wait(TIME)
+                status = harness.wait_for(process, TIME)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -208,6 +208,7 @@ class Study:
 
     def _again(self):
         harm = []
+        residue.reap_children()
         for args in (["create", "--bundle", self.bundle.path, self.id], ["start", self.id],
                      ["delete", "--force", self.id]):
             try:

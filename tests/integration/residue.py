@@ -97,8 +97,9 @@ def _belongs(pid, mark, directory, uid):
         if _link(f"{where}/{name}").startswith(directory):
             return f"its {name}"
     # A mount in the namespace of this process is every process's here: it belongs to nobody.
+    # There it is a path from the top of its file system.
     if (_link(f"{where}/ns/mnt") != _link("/proc/self/ns/mnt")
-            and directory.encode() in _read(f"{where}/mountinfo")):
+            and os.path.basename(directory).encode() in _read(f"{where}/mountinfo")):
         return "its mounts"
     return ""
 

@@ -160,13 +160,22 @@ def test_a_parent_comes_before_what_is_in_it(box):
     assert text == "b\n"
 
 
-@pytest.fixture
-def in_memory(box):
-    """A state root on tmpfs."""
-    path = tempfile.mkdtemp(prefix="coracle-it-", dir="/dev/shm")
+def state_root_in(box, directory):
+    path = tempfile.mkdtemp(prefix="coracle-it-", dir=directory)
     box.give(path)
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def in_memory(box):
+    """A state root on tmpfs."""
+    yield from state_root_in(box, "/dev/shm")
+
+
+@pytest.fixture
+def on_disk(box):
+    yield from state_root_in(box, "/var/tmp")
 
 
 def test_secrets_are_files_of_the_user_alone(box, in_memory):
@@ -187,9 +196,9 @@ def test_secrets_are_files_of_the_user_alone(box, in_memory):
 
 
 @pytest.mark.machine("native")  # elsewhere there is no disk
-def test_a_secret_is_never_on_a_disk(box):
+def test_a_secret_is_never_on_a_disk(box, on_disk):
     made(box, "work/pw", "hunter2")
-    result = sandbox(box, "--secret", "db=pw")
+    result = sandbox(box, "--secret", "db=pw", root=False, options=["--root", on_disk])
     assert result.rc == 125 and "is on a disk" in result.err and "XDG_RUNTIME_DIR" in result.err
 
 

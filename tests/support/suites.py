@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import in_memory
 from on_machine import run_on_machine
 from on_machine_managers import run_managers
 from report import Counts, read_junit
@@ -202,7 +203,9 @@ def fuzz(context):
 
 def integration(context):
     """containers, made by root, by root of a user namespace and by a plain user"""
-    return run_pytest(context, context.build, "integration", ["-m", "not fallback", "integration"])
+    with in_memory.place() as place:
+        return run_pytest(context, context.build, "integration", ["-m", "not fallback", "integration"],
+                          {"CORACLE_TEST_TMP": place} if place else {})
 
 
 def share(context, one_in=3):
@@ -292,9 +295,11 @@ NOT_SANITIZED = (
 def asan_integration(context):
     """the same containers under the sanitizers"""
     chosen = " and ".join(f"not {word}" for word in NOT_SANITIZED)
-    return run_pytest(context, context.asan, "integration",
-                      ["-m", "not fallback", "-k", chosen, "integration"],
-                      {**SANITIZER_ENV, **share(context, one_in=8)})
+    with in_memory.place() as place:
+        return run_pytest(context, context.asan, "integration",
+                          ["-m", "not fallback", "-k", chosen, "integration"],
+                          {**SANITIZER_ENV, **share(context, one_in=8),
+                           **({"CORACLE_TEST_TMP": place} if place else {})})
 
 
 SUITES = {
