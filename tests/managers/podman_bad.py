@@ -134,6 +134,21 @@ def add_state(step):
         podman.started(name="d")
         podman.do("exec", "d", "echo", "again")
 
+    @step("bad: the host goes down, what the runtime wrote stays")
+    def _(podman):
+        podman.started()
+        podman.started(name="d", command=("true",))
+        init = int(podman.podman("inspect", "--format={{.State.Pid}}", "c").out)
+        for pid in (conmon_of(podman), init):
+            os.kill(pid, signal.SIGKILL)
+        (podman.directory / "tmp/alive").unlink()  # by which podman knows that this is another boot
+        podman.status()
+        podman.do("start", "c")
+        podman.do("exec", "c", "echo", "again")
+        for name in ("c", "d"):
+            podman.do("rm", "--force", "--time=0", name)
+        podman.ran(IMAGE, "true")
+
     @step("bad: the state directory is full", needs={"root"})
     def _(podman):
         state = "/run/" + podman.runtime.name
