@@ -4,6 +4,7 @@ Environment: CORACLE_RUNTIME (the runtime; default BUILD/src/coracle), CORACLE_B
 build), CORACLE_GUEST, CORACLE_TEST_UID, CORACLE_TEST_TIMEOUT, CORACLE_WRAPPER (words of a command
 that runs the runtime, and it alone, such as "build/tests/guest/coracle-refuse linux-5.10 --"),
 CORACLE_MACHINE (the test machine this is; set by tests/machines/run),
+CORACLE_TEST_TMP (where the tests make their directories; default /tmp),
 CORACLE_MUST_RUN=1 (a skip is a failure unless its reason starts with "machine:"), CORACLE_RACES
 (starts in each race; default 25), CORACLE_ALL=1 (each hostile root file system in each mode),
 CORACLE_SHARE (N/SEED: of the cases of each test one in N, at least one, by the seed).
