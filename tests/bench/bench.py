@@ -39,6 +39,11 @@ class Bench:
     def __init__(self, options, directory):
         self.options = options
         self.directory = pathlib.Path(directory)
+        # In memory, as /run is, where runtimes keep their state.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else directory
+        self.own = tempfile.TemporaryDirectory(prefix="coracle-bench-", dir=memory,
+                                               ignore_cleanup_errors=True)
+        self.state = pathlib.Path(self.own.name)
         self.root = os.geteuid() == 0
         self.uid = options.uid if self.root else os.getuid()
         self.gid = options.uid if self.root else os.getgid()
@@ -57,8 +62,9 @@ class Bench:
         self.compile("floor_minimal", ["floor_minimal.c"], flags)
         self.compile("floor_init", ["floor_init.c", "floor_container.c"],
                      common + ["-static-pie", "-fPIE", "-ffunction-sections", "-Wl,--gc-sections"])
-        self.compile("floor_same_work", ["floor_same_work.c", "floor_container.c"],
-                     flags + [f'-DFLOOR_INIT_ELF="{init}"'])
+        for name, more in (("floor_same_work", []), ("floor_staged", ["-DFLOOR_STAGES"])):
+            self.compile(name, ["floor_same_work.c", "floor_container.c"],
+                         [*flags, f'-DFLOOR_INIT_ELF="{init}"', *more])
 
         if coracle_path().exists():  # a stripped copy, where the user can reach it
             shutil.copy(coracle_path(), self.directory / "coracle")
@@ -77,17 +83,16 @@ class Bench:
             (rootfs / name).mkdir(parents=True)
         for name in ("true", "pause"):
             shutil.copy(self.directory / name, rootfs / "bin" / name)
-        (self.directory / "state").mkdir()
-        (self.directory / "xdg").mkdir(mode=0o700)
+        (self.state / "xdg").mkdir(mode=0o700)
         self.write_bundle("bundle", lambda config: config["root"].update(path="rootfs"))
         self.write_bundle("living", lambda config: config["process"].update(args=["/bin/pause"]))
         os.chmod(self.directory, 0o755)
         # What a runtime leaves behind is reaped here: some take a zombie for running.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if self.root:
-            for path in [self.directory, *self.directory.rglob("*")]:
+            for path in [self.directory, *self.directory.rglob("*"), self.state, self.state / "xdg"]:
                 os.chown(path, self.uid, self.gid, follow_symlinks=False)
-        os.environ["XDG_RUNTIME_DIR"] = str(self.directory / "xdg")
+        os.environ["XDG_RUNTIME_DIR"] = str(self.state / "xdg")
         os.environ["HOME"] = str(self.directory)
 
     def write_bundle(self, name, edit):
@@ -152,11 +157,10 @@ class Bench:
 
     def runtimes(self):
         """name -> the command line before the verb, for each OCI runtime that is there and works."""
-        state = self.directory / "state"
         coracle = self.directory / "coracle"
         found = {}
         if coracle.exists():
-            found["coracle"] = [str(coracle), "--root", str(state / "coracle")]
+            found["coracle"] = [str(coracle), "--root", str(self.state / "coracle")]
         else:
             self.notes.append(f"coracle skipped: {coracle_path()} is missing (set CORACLE_RUNTIME)")
         # No delegated cgroup here, so crun is told not to look for one: the least it can do.
@@ -164,7 +168,7 @@ class Bench:
         for name, extra in options.items():
             path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
             if path:
-                found[name] = [path, "--root", str(state / name), *extra]
+                found[name] = [path, "--root", str(self.state / name), *extra]
             else:
                 self.notes.append(f"{name} skipped: not installed")
         return {name: prefix for name, prefix in found.items() if name not in self.failing}

@@ -159,8 +159,10 @@ static void drop_privileges(void) {
 }
 
 void run_container_side(int ready, const char* rootfs, char** argv) {
+    enter_stage("init:session");
     umask(0);
     need(setsid(), "setsid");
+    enter_stage("init:mounts");
     need(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");
     root = (int)need(
         open_tree(AT_FDCWD, rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), rootfs);
@@ -170,10 +172,14 @@ void run_container_side(int ready, const char* rootfs, char** argv) {
     mask_paths();
     make_read_only_paths();
     need(sethostname("floor", 5), "sethostname");
+    enter_stage("init:pivot");
     enter_root();
+    enter_stage("init:identity");
     umask(022);
     drop_privileges();
+    enter_stage("init:gate");
     need(write(ready, "R", 1), "send Ready");
+    enter_stage("init:execve");
     need(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), "close_range");
     char* envp[] = {"PATH=/bin", NULL};
     execve(argv[0], argv, envp);

@@ -155,8 +155,10 @@ __attribute__((noreturn)) static void run_init(int channel, char** argv) {
 
 __attribute__((noreturn)) static void run_intermediate(int channel, char** argv) {
     char answer;
+    enter_stage("mid:unshare");
     if (variant != two_roles)
         need(unshare(CLONE_NEWUSER), "unshare user");
+    enter_stage("mid:id_map");
     need(write(channel, "N", 1), "send NeedIdMap");
     if (need(read(channel, &answer, 1), "receive IdMapDone") == 0)
         _exit(71);
@@ -164,6 +166,7 @@ __attribute__((noreturn)) static void run_intermediate(int channel, char** argv)
     need(setresuid(0, 0, 0), "setresuid");
     if (variant == two_roles)
         run_container_side(channel, argv[0], argv + 1);
+    enter_stage("mid:unshare");
     need(unshare(other_namespaces), "unshare");
     pid_t init = (pid_t)need(clone3_role(CLONE_PARENT, 0), "clone init");
     if (init == 0)

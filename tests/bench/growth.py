@@ -38,7 +38,7 @@ def run_edited(bench, unit, sizes, make_edit, first=()):
     for size in sizes:
         bundle = bench.write_bundle(f"bundles/{unit}-{size}", make_edit(size))
         for name, prefix in prefixes.items():
-            root = ["--root", str(bench.directory / f"state/{name}-first-%i")]
+            root = ["--root", str(bench.state / f"{name}-first-%i")]
             words = [prefix[0], *root, *prefix[3:]] if size in first else prefix
             commands[f"{name} {size}"] = [*words, "run", "--bundle", bundle, "grow-%i"]
     notes = len(bench.notes)
@@ -160,7 +160,7 @@ def bench_beside(bench):
     found = {verb: {"unit": f"living containers, {verb}", "rows": {}} for verb in verbs}
     for name, prefix in bench.runtimes().items():
         made = 0
-        own = [prefix[0], "--root", str(bench.directory / "state" / f"beside-{name}"), *prefix[3:]]
+        own = [prefix[0], "--root", str(bench.state / f"beside-{name}"), *prefix[3:]]
         try:
             for size in sizes_of(bench, 0, 10, 100, 1000):
                 made = grow_to(bench, name, own, made, size)

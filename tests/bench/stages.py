@@ -1,5 +1,5 @@
-"""Where one `run` spends its time: traced by the kernel, told apart by the names that coracle gives its
-processes ("mid:unshare", "init:mounts"), since it does that at each stage."""
+"""Where one `run` spends its time, and where the floor does: traced by the kernel, told apart by the names
+that coracle gives its processes ("mid:unshare", "init:mounts"), since it does that at each stage."""
 import contextlib
 import os
 import pathlib
@@ -165,7 +165,7 @@ def read_account(main, program, text):
 
 
 def sum_up(accounts):
-    """Medians over the runs: by stage, and for all together."""
+    """Medians over the runs, by stage; under "all" for all together."""
     def median(values):
         return round(statistics.median(values))
 
@@ -178,13 +178,13 @@ def sum_up(accounts):
     total = {field: median(sum(row[field] for row in account.rows.values()) for account in accounts)
              for field in FIELDS}
     total["wall"] = median(account.last - account.first for account in accounts)
-    return rows, total
+    return rows | {"all": total}
 
 
 def bench_stages(bench):
-    """{"rows": {stage: ...}, "totals": {program: ...}}, or nothing, with a note why."""
+    """{program: {stage: ..., "all": ...}} of coracle and the floor, or nothing, with a note why."""
     bundle = bench.directory / "bundle"
-    commands = {"floor_same_work": [str(bench.directory / "floor_same_work"), str(bundle / "rootfs"),
+    commands = {"floor_same_work": [str(bench.directory / "floor_staged"), str(bundle / "rootfs"),
                                     "/bin/true"]}
     prefix = bench.runtimes().get("coracle")
     if not bench.root or not prefix:
@@ -202,9 +202,7 @@ def bench_stages(bench):
     except OSError as error:
         bench.notes.append(f"stages skipped: {error}")
         return {}
-    rows, total = sum_up(accounts["coracle"])
-    return {"rows": rows, "totals": {"coracle": total,
-                                     "floor_same_work": sum_up(accounts["floor_same_work"])[1]}}
+    return {name: sum_up(found) for name, found in accounts.items()}
 
 
 def _with_program(command, traced):
@@ -213,8 +211,9 @@ def _with_program(command, traced):
 
 
 def print_stages(table):
-    print(f"\n{'one run of coracle, traced':34}{'wall us':>9}{'CPU us':>9}{'calls':>8}{'faults':>8}")
-    totals = {f"all of {name}": row for name, row in table["totals"].items()}
-    for name, row in (table["rows"] | totals).items():
-        print(f"{name:34}" + "".join(f"{row[field]:>{width}}" for field, width in
-                                     zip(FIELDS, (9, 9, 8, 8))))
+    print(f"\n{'one run, traced: coracle, floor':34}{'wall us':>16}{'CPU us':>16}{'calls':>12}{'faults':>12}")
+    floor = table["floor_same_work"]
+    for name, row in table["coracle"].items():
+        cells = (f"{row[field]:>{width}}{floor[name][field] if name in floor else '-':>6}"
+                 for field, width in zip(FIELDS, (10, 10, 6, 6)))
+        print(f"{name:34}" + "".join(cells))

@@ -53,7 +53,7 @@ def run_commands(bench):
 
 def make_tracer(bench, name):
     """The words that count all calls of what follows, and the file where they are; None without strace."""
-    summary = bench.directory / "state" / name
+    summary = bench.state / name
     if not shutil.which("strace"):
         return None, summary
     return ["strace", "-f", "-c", "-U", "calls,name", "-o", str(summary)], summary
