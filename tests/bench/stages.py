@@ -104,9 +104,11 @@ class Account:
             return
         if event == "sched_switch":
             self.switch(text, now)
-        elif pid not in self.stage:
             return
-        elif event == "sys_enter":
+        if pid not in self.stage:
+            return
+        self.running.setdefault(pid, now)  # who does something has a CPU: not each switch is seen
+        if event == "sys_enter":
             self.add(pid, "calls", 1)
         elif event.startswith("page_fault"):
             self.add(pid, "faults", 1)

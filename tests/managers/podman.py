@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import resource
+import shutil
 from pathlib import Path
 
 import images
@@ -150,6 +151,8 @@ class Podman(Manager):
         facts = self.controllers()
         if os.getuid() or self.options.cgroup_manager == "systemd" or {"cpu", "memory", "pids"} <= facts:
             facts.add("cgroups of pods")
+        if shutil.which("catatonit") or shutil.which("docker-init"):
+            facts.add("catatonit or docker-init")
         if Path(f"/run/user/{os.getuid()}/systemd" if os.getuid() else "/run/systemd/system").exists():
             facts.add("systemd")
         if all(line.startswith("0::") for line in Path("/proc/self/cgroup").read_text().splitlines()):

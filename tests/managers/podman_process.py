@@ -191,11 +191,9 @@ def add_descriptors(step):
             podman.note_outcome(f"podman {' '.join(words)}", outcome)
             podman.note("through descriptor 3", reading.read().decode())
 
-    @step("run --init")
+    @step("run --init", needs={"catatonit or docker-init"})
     def _(podman):
-        init = shutil.which("catatonit") or shutil.which("docker-init")
-        require(init, "there is no catatonit or docker-init")
-        init = os.path.realpath(init)
+        init = os.path.realpath(shutil.which("catatonit") or shutil.which("docker-init"))
         podman.ran("--init", f"--init-path={init}", IMAGE, "sh", "-c", "echo $$; cat /proc/1/comm; exit 7")
         podman.started("--init", f"--init-path={init}")
         podman.do("exec", "c", "sh", "-c", "(sleep 0 &); sleep 0.2; ls -d /proc/[0-9]* | wc -l")
