@@ -6,6 +6,7 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
 #include "coracle/sys/namespace.h"
+#include "coracle/sys/pivot.h"
 #include "coracle/sys/process.h"
 #include "coracle/sys/procfs.h"
 

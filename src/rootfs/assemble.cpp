@@ -4,6 +4,7 @@
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
 #include "coracle/sys/mount.h"
+#include "coracle/sys/pivot.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -55,13 +55,13 @@ void set_attributes(int tree, const plan::AttributeChange& change, sys::TreeDept
     if (change.empty()) {
         return;
     }
-    int errnum = sys::try_set_attributes(tree, {change.set, change.clear, 0}, depth);
+    std::string place;
+    int errnum = sys::try_set_attributes(tree, {change.set, change.clear, 0}, depth, place);
     if (errnum == EPERM) {
         throw_system(errnum, explain_locked(tree, change, depth));
     }
     if (errnum != 0) {
-        throw_system(errnum, "set mount attributes of " + printable(name) +
-                                 (errnum == ENOSYS ? " (needs Linux 5.12)" : ""));
+        sys::throw_attributes_error(errnum, tree, place, name);
     }
 }
 

@@ -100,8 +100,11 @@ void copy_link(int root_fd, const plan::MountStep& step, const Fd& link) {
     }
 }
 
-/// The fallback shows the host's own instance, so what was asked for one mount holds for its tree.
-Fd make_fallback(const plan::MountStep& step, const std::string& refusal) {
+/// The fallback shows the host's own instance, so what was asked for one mount holds for its tree,
+/// except what this process cannot reach: `untouched`. The container cannot either, as long as the
+/// host leaves the directories above it closed.
+Fd make_fallback(const plan::MountStep& step, const std::string& refusal,
+                 std::vector<std::string>& untouched) {
     Fd tree = in_context([&] { return refusal + ", and of the host"; },
                          [&] {
                              return sys::clone_tree(AT_FDCWD, step.fallback->source,
@@ -110,7 +113,7 @@ Fd make_fallback(const plan::MountStep& step, const std::string& refusal) {
     sys::AttributeRequest request;
     request.set = step.attributes.set | step.recursive_attributes.set;
     request.clear = (request.set & MOUNT_ATTR__ATIME) != 0 ? MOUNT_ATTR__ATIME : 0;
-    sys::set_attributes(tree.get(), request, sys::TreeDepth::recursive, step.destination);
+    untouched = sys::set_reachable_attributes(tree.get(), request, step.destination);
     return tree;
 }
 
@@ -182,9 +185,15 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
     if ((errnum == EPERM || errnum == EBUSY) && step.fallback) {
         std::string refusal =
             "a new " + filesystem.type + " is refused (" + describe_errno(errnum) + ")";
-        Fd fallback = make_fallback(step, refusal);
+        std::vector<std::string> untouched;
+        Fd fallback = make_fallback(step, refusal, untouched);
         degraded.push_back({step.name + " " + step.destination,
                             refusal + ", so the host's " + step.fallback->source + " is shown"});
+        for (const std::string& place : untouched) {
+            degraded.push_back({step.name + " " + step.destination + printable(place),
+                                "keeps the host's mount options: a directory above it is closed, "
+                                "and without mount_setattr(2), Linux >= 5.12, it must be reached"});
+        }
         return fallback;
     }
     throw_system(

@@ -3,9 +3,9 @@
 #include "coracle/base/error.h"
 #include "coracle/base/text.h"
 #include "coracle/sys/file.h"
-#include "coracle/sys/mountinfo.h"
 #include "coracle/sys/procfs.h"
 #include "coracle/sys/refused.h"
+#include "coracle/sys/rooted_path.h"
 #include "mount_classic_private.h"
 
 #include <algorithm>
@@ -224,9 +224,11 @@ Fd clone_tree(int dir_fd, const std::string& path, TreeDepth depth) {
     return result;
 }
 
-int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth) {
+namespace {
+
+int change_attributes(int fd, const AttributeRequest& request, TreeDepth depth, TreeWalk& walk) {
     if (classic::is_needed()) {
-        return classic::try_set_attributes(fd, request, depth);
+        return classic::try_set_attributes(fd, request, depth, walk);
     }
     struct mount_attr attributes {};
     attributes.attr_set = request.set;
@@ -237,12 +239,43 @@ int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth)
     return ::mount_setattr(fd, "", flags, &attributes, sizeof attributes) == 0 ? 0 : errno;
 }
 
+} // namespace
+
+int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
+                       std::string& place) {
+    TreeWalk walk;
+    int errnum = change_attributes(fd, request, depth, walk);
+    place = std::move(walk.failed);
+    return errnum;
+}
+
+void throw_attributes_error(int errnum, int fd, const std::string& place, const std::string& name) {
+    std::string what = "set mount attributes of " + printable(name + place);
+    if (place.empty()) {
+        throw_system(errnum, what);
+    }
+    throw_system(errnum, what + ", by its path for want of mount_setattr(2), Linux >= 5.12",
+                 explain_in_root(errnum, fd, place, name));
+}
+
 void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
                     const std::string& name) {
-    int errnum = try_set_attributes(fd, request, depth);
+    std::string place;
+    int errnum = try_set_attributes(fd, request, depth, place);
     if (errnum != 0) {
-        throw_system(errnum, "set mount attributes of " + printable(name));
+        throw_attributes_error(errnum, fd, place, name);
     }
+}
+
+std::vector<std::string> set_reachable_attributes(int fd, const AttributeRequest& request,
+                                                  const std::string& name) {
+    TreeWalk walk;
+    walk.unreachable = Unreachable::left_out;
+    int errnum = change_attributes(fd, request, TreeDepth::recursive, walk);
+    if (errnum != 0) {
+        throw_attributes_error(errnum, fd, walk.failed, name);
+    }
+    return std::move(walk.left_out);
 }
 
 int try_map_ids(int fd, int user_namespace, TreeDepth depth) noexcept {
@@ -265,83 +298,6 @@ void attach(int tree_fd, int target_fd, const std::string& name) {
                                                                         : errno;
     if (errnum != 0) {
         throw_system(errnum, "mount on " + printable(name));
-    }
-}
-
-void set_namespace_propagation(std::uint64_t propagation) {
-    if (::mount(nullptr, "/", nullptr, propagation, nullptr) != 0) {
-        int saved = errno;
-        throw_system(saved,
-                     "set mount propagation of /: mount" + describe_refusal(SYS_mount, saved));
-    }
-}
-
-namespace {
-
-void change_directory(int fd, const char* what) {
-    if (::fchdir(fd) != 0) {
-        int saved = errno;
-        throw_system(saved, what);
-    }
-}
-
-} // namespace
-
-void pivot_into(int root_fd) {
-    classic::remove_stage();
-    change_directory(root_fd, "fchdir to the new root");
-    if (::syscall(SYS_pivot_root, ".", ".") != 0) {
-        int saved = errno;
-        throw_system(saved,
-                     "pivot_root" + (saved == EINVAL ? " (on an initramfs use --no-pivot)"
-                                                     : describe_refusal(SYS_pivot_root, saved)));
-    }
-    // The old root now lies on top of the new one, and "." is the new one below it.
-    if (::umount2(".", MNT_DETACH) != 0) {
-        int saved = errno;
-        throw_system(saved, "unmount the old root: umount2" + describe_refusal(SYS_umount2, saved));
-    }
-    if (::chdir("/") != 0) {
-        int saved = errno;
-        throw_system(saved, "chdir /");
-    }
-}
-
-namespace {
-
-/// A whole proc or sysfs that stays below the new root would let the payload mount another without
-/// our masks: mount_too_revealing() in fs/namespace.c looks at the mount namespace, not at the
-/// root.
-void take_away_host_instances(int root_fd) {
-    std::string root = read_link(AT_FDCWD, "/proc/self/fd/" + std::to_string(root_fd));
-    Fd file = open_at(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY);
-    std::vector<MountLine> lines =
-        parse_mountinfo(read_all(file.get(), std::size_t{64} << 20, "/proc/self/mountinfo"));
-    for (const MountLine& line : lines) {
-        bool ours = line.point == root || line.point.starts_with(root + "/");
-        if (ours || (line.type != "proc" && line.type != "sysfs") ||
-            ::umount2(line.point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
-            continue;
-        }
-        // Locked by an outer user namespace, or gone with one above it: covered then.
-        int result = ::mount("tmpfs", line.point.c_str(), "tmpfs", MS_RDONLY, nullptr);
-        int saved = errno;
-        if (result != 0 && saved != ENOENT) {
-            throw_system(saved, "--no-pivot: cover " + printable(line.point) + " of the host");
-        }
-    }
-}
-
-} // namespace
-
-void move_into(int root_fd) {
-    classic::remove_stage();
-    take_away_host_instances(root_fd);
-    change_directory(root_fd, "fchdir to the new root");
-    if (::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0 || ::chroot(".") != 0 ||
-        ::chdir("/") != 0) {
-        int saved = errno;
-        throw_system(saved, "move the new root to /");
     }
 }
 

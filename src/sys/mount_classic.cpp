@@ -5,7 +5,6 @@
 #include "coracle/sys/file.h"
 #include "coracle/sys/procfs.h"
 #include "coracle/sys/refused.h"
-#include "mount_tree_private.h"
 
 #include <algorithm>
 #include <array>
@@ -233,14 +232,14 @@ int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& res
     return errnum != 0 ? errnum : try_open_at(AT_FDCWD, place, O_PATH | O_NOFOLLOW, 0, result);
 }
 
-int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth) {
+int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth, TreeWalk& walk) {
     unsigned long recursive = recursive_flag(depth);
     int errnum = 0;
     if ((request.set | request.clear) != 0) {
         if (recursive != 0) {
-            errnum = for_each_mount_below(fd, [&](int mount) {
-                return change_attributes(mount, request.set, request.clear);
-            });
+            errnum = for_each_mount_below(
+                fd, [&](int mount) { return change_attributes(mount, request.set, request.clear); },
+                walk);
         }
         errnum = errnum != 0 ? errnum : change_attributes(fd, request.set, request.clear);
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "coracle/sys/mount.h"
+#include "mount_tree_private.h"
 
 /// The mount API by means of mount(2) alone, for a kernel (before Linux 5.12) or a seccomp profile
 /// that lacks a part of it; the result is the same. mount(2) takes paths, which here lead through
@@ -20,7 +21,8 @@ namespace coracle::sys::classic {
 [[nodiscard]] int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result);
 /// Mounts that another covers keep their attributes: nobody can reach them, or uncover them who
 /// could not change the attributes as well. EAGAIN if the tree changes meanwhile.
-[[nodiscard]] int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth);
+[[nodiscard]] int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
+                                     TreeWalk& walk);
 [[nodiscard]] int try_attach(int tree_fd, int target_fd) noexcept;
 
 /// Takes the stage away, with all that was not attached elsewhere.

@@ -64,18 +64,15 @@ bool is_hidden(const Mounts& mounts, const std::vector<const MountLine*>& chain)
     return false;
 }
 
-int act_on(int fd, const std::string& path, std::uint64_t id, const std::function<int(int)>& act) {
-    Fd mount;
-    int errnum = try_open_in_root(fd, path, O_PATH, Symlinks::refuse, mount);
-    if (errnum != 0 || mount_id_of(mount.get()) != id) {
-        return EAGAIN;
-    }
-    return act(mount.get());
+/// The errno, or 0 with an O_PATH fd of the mount with that id.
+int open_mount(int fd, const std::string& place, std::uint64_t id, Fd& mount) {
+    int errnum = try_open_in_root(fd, place, O_PATH, Symlinks::refuse, mount);
+    return errnum == 0 && mount_id_of(mount.get()) != id ? EAGAIN : errnum;
 }
 
 } // namespace
 
-int for_each_mount_below(int fd, const std::function<int(int)>& act) {
+int for_each_mount_below(int fd, const std::function<int(int)>& act, TreeWalk& walk) {
     Mounts mounts = read_mounts();
     auto top = mounts.find(mount_id_of(fd));
     if (top == mounts.end()) {
@@ -92,8 +89,16 @@ int for_each_mount_below(int fd, const std::function<int(int)>& act) {
               [](const auto& one, const auto& two) { return one.first > two.first; });
     for (const auto& [depth, line] : below) {
         std::size_t prefix = top->second.point == "/" ? 0 : top->second.point.size();
-        int errnum = act_on(fd, line->point.substr(prefix), line->id, act);
+        std::string place = line->point.substr(prefix);
+        Fd mount;
+        int errnum = open_mount(fd, place, line->id, mount);
+        if (errnum == EACCES && walk.unreachable == Unreachable::left_out) {
+            walk.left_out.push_back(std::move(place));
+            continue;
+        }
+        errnum = errnum != 0 ? errnum : act(mount.get());
         if (errnum != 0) {
+            walk.failed = std::move(place);
             return errnum;
         }
     }

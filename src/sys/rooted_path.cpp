@@ -102,25 +102,9 @@ Fd make_components(Fd current, const std::vector<std::string>& components, std::
     return current;
 }
 
-/// What keeps the caller from `path`: the last directory on the way that could be opened.
-std::string explain_in_root(int errnum, int root_fd, const std::string& path) {
-    std::vector<std::string> components = components_of(path);
-    Fd reached;
-    for (std::size_t count = components.size(); errnum == EACCES; --count) {
-        std::string prefix = path_of(components, count);
-        if (try_open_in_root(root_fd, prefix, O_PATH, Symlinks::follow, reached) == 0) {
-            return explain_path(errnum, reached.get(), ".", X_OK, "<root>" + prefix);
-        }
-        if (count == 0) {
-            break;
-        }
-    }
-    return {};
-}
-
 [[noreturn]] void throw_not_opened(int errnum, int root_fd, const std::string& path) {
     throw_system(errnum, "open " + printable(path) + " in the root file system",
-                 explain_in_root(errnum, root_fd, path));
+                 explain_in_root(errnum, root_fd, path, "<root>"));
 }
 
 } // namespace
@@ -148,6 +132,23 @@ int try_open_in_root(int root_fd, const std::string& path, int flags, Symlinks s
             return saved;
         }
     }
+}
+
+std::string explain_in_root(int errnum, int root_fd, const std::string& path,
+                            const std::string& base) {
+    std::vector<std::string> components = components_of(path);
+    Fd reached;
+    for (std::size_t count = components.size(); errnum == EACCES; --count) {
+        std::string prefix = path_of(components, count);
+        if (try_open_in_root(root_fd, prefix, O_PATH, Symlinks::follow, reached) == 0) {
+            return explain_path(errnum, reached.get(), ".", X_OK,
+                                prefix == "/" ? base : base + prefix);
+        }
+        if (count == 0) {
+            break;
+        }
+    }
+    return {};
 }
 
 Fd open_in_root(int root_fd, const std::string& path, int flags, Symlinks symlinks) {

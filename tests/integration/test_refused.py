@@ -9,6 +9,7 @@ import socket
 
 import pytest
 
+import bundles
 import harness
 import modes
 
@@ -206,3 +207,56 @@ def test_core_scheduling_is_had_or_said_to_be_missing(box, host, says):
         box.must(*words)
         box.fails(*words, options=strict,
                   says=(CORES, says or "a cookie of its own, since that of the container"))
+
+
+CLOSED = """mount -t tmpfs -o mode=700 closed "$0" && mkdir "$0/inner" &&
+mount -t tmpfs -o mode=755 inner "$0/inner" && exec "$@"
+"""
+
+
+def close(box, directory):
+    """Where the runtime runs, the host has a mount there that root alone may enter, and one in it."""
+    box.runtime.prefix[:0] = ["unshare", "-m", "--propagation", "private", "sh", "-c", CLOSED, directory]
+
+
+def with_sysfs_of_the_host(config, _):
+    bundles.drop_namespace(config, "network")
+    bundles.remove_mount(config, "/sys/fs/cgroup")
+
+
+def test_of_the_hosts_sysfs_what_nobody_can_reach_is_left_out(make_box):
+    box = make_box("user")
+    refuse(box, ["linux-5.10"])
+    before = lost(box, box.create("pause", edit=with_sysfs_of_the_host))
+    close(box, "/sys/bus")
+    container = box.start("pause", edit=with_sysfs_of_the_host)
+    more = lost(box, container) - before
+    words = ("/sys/bus/inner", "keeps the host's mount options", "Linux >= 5.12")
+    assert len(more) == 1 and all(word in text for text in more for word in words), more
+    facts = box.facts(with_sysfs_of_the_host)
+    assert all("ro" in facts.mount(path).options for path in ("/sys", "/sys/bus"))
+    assert "rw" in facts.mount("/sys/bus/inner").options
+    for path in ("/sys/bus", "/sys/bus/inner"):
+        assert box.output("try-open", "r", path, edit=with_sysfs_of_the_host) == f"{path} EACCES\n"
+    box.fails("run", "--bundle", box.bundle("pause", edit=with_sysfs_of_the_host).path, box.new_id(),
+              options=("--strict",), says=("/sys", "--strict"))
+
+
+def test_an_option_for_a_whole_tree_names_the_mount_that_nobody_can_reach(make_box):
+    box = make_box("user")
+    source = box.directory("tree")
+    os.makedirs(f"{source}/closed", exist_ok=True)
+
+    def bind(option):
+        return lambda config, _: config["mounts"].append(
+            {"destination": "/vol", "type": "bind", "source": source, "options": ["rbind", option]})
+
+    close(box, f"{source}/closed")
+    facts = box.facts(bind("rro"))
+    assert "ro" in facts.mount("/vol/closed/inner").options # the kernel needs no path
+    refuse(box, ["linux-5.10"])
+    facts = box.facts(bind("ro"))
+    assert "rw" in facts.mount("/vol/closed/inner").options and "ro" in facts.mount("/vol").options
+    box.fails("run", "--bundle", box.bundle("pause", edit=bind("rro")).path, box.new_id(),
+              says=("/vol/closed/inner", "mount_setattr(2), Linux >= 5.12", "permission denied",
+                    "/vol/closed (owner", "mode 0700"))

@@ -56,11 +56,24 @@ struct AttributeRequest {
     std::uint64_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE or 0
 };
 
-/// Changes the mount that `fd` is on, or its whole tree. The errno, or 0. Flags that a more
-/// privileged user namespace locked stay set unless `clear` names them (EPERM).
-[[nodiscard]] int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth);
+/// Changes the mount that `fd` is the root of, or its whole tree. The errno, or 0. Flags that a
+/// more privileged user namespace locked stay set unless `clear` names them (EPERM). `place`
+/// becomes the path below `fd` of the mount in the tree that could not be changed,
+/// "/kernel/debug/tracing"; empty: the kernel does not tell, or it is `fd`'s. mount(2) needs each
+/// mount of the tree to be reachable: EACCES if a directory above one may not be searched, EAGAIN
+/// if one is moved meanwhile.
+[[nodiscard]] int try_set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
+                                     std::string& place);
+/// Throws: system, for what the call above gave of the tree that is called `name`.
+[[noreturn]] void throw_attributes_error(int errnum, int fd, const std::string& place,
+                                         const std::string& name);
+/// Both. Throws: system.
 void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
                     const std::string& name);
+/// The same of the whole tree, except what mount(2) cannot reach: the paths below `fd` of the
+/// mounts that keep their attributes. Throws: system.
+[[nodiscard]] std::vector<std::string>
+set_reachable_attributes(int fd, const AttributeRequest& request, const std::string& name);
 
 /// Shows the files of the detached mount `fd`, or of its whole tree, with the owners that the user
 /// namespace makes of theirs. The errno, or 0: EPERM without privilege over the filesystem, EINVAL
@@ -72,19 +85,6 @@ void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,
 
 /// Puts the detached tree on the place that `target_fd` (O_PATH) names. Throws: system.
 void attach(int tree_fd, int target_fd, const std::string& name);
-
-/// Sets the propagation of "/", or with MS_REC of everything in this mount namespace, to MS_SLAVE,
-/// MS_PRIVATE, MS_SHARED or MS_UNBINDABLE. Runs in: init. Throws: system.
-void set_namespace_propagation(std::uint64_t propagation);
-
-/// Makes `root_fd`'s mount the root of this mount namespace and takes the old one away.
-/// Runs in: init. Throws: system. Source: pivot_root(2), NOTES: pivot_root(".", ".").
-void pivot_into(int root_fd);
-
-/// For --no-pivot: moves `root_fd`'s mount over "/" and changes the root to it, after the host's
-/// proc and sysfs were unmounted or covered. What else was mounted stays reachable to a process
-/// with CAP_SYS_CHROOT: unsafe, for an initramfs only.
-void move_into(int root_fd);
 
 /// The id of the mount that an fd is on. Throws: system; unsupported if the kernel does not tell.
 /// Source: statx(2), STATX_MNT_ID, Linux >= 5.8; proc_pid_fdinfo(5).

@@ -26,6 +26,12 @@ enum class Symlinks {
 [[nodiscard]] Fd open_in_root(int root_fd, const std::string& path, int flags,
                               Symlinks symlinks = Symlinks::follow);
 
+/// Why `path` below the root was answered with EACCES, for the brackets behind an error: the
+/// directory that may not be searched, its owner and mode. `base` is what the root is called. "" if
+/// nothing is found, or for another errno. Runs in: anywhere, on the failure path only.
+[[nodiscard]] std::string explain_in_root(int errnum, int root_fd, const std::string& path,
+                                          const std::string& base);
+
 enum class NodeKind { directory, file };
 
 /// An O_PATH fd of the directory or file `path` below the root, made, with its missing parents, if
