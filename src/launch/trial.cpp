@@ -99,8 +99,12 @@ void try_mounts(const plan::LaunchPlan& plan, const Report& report) {
         return;
     }
     sys::set_parent_death_signal();
-    for (const plan::MountStep& step : plan.init.rootfs.mounts) {
-        try_mount(step, report);
+    try {
+        for (const plan::MountStep& step : plan.init.rootfs.mounts) {
+            try_mount(step, report);
+        }
+    } catch (const Error& error) { // catch: into the report
+        report.add("mounts", error.errnum(), error.text());
     }
     ::_exit(0);
 }

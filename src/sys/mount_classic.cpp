@@ -58,18 +58,20 @@ int prepare_stage() {
 
 enum class EntryKind { directory, file };
 
-/// A new place to mount on.
-int make_entry(EntryKind kind, std::string& path) {
+/// A new place to mount on. Throws: system, since the errno would be taken for that of the mount.
+std::string make_entry(EntryKind kind) {
     int errnum = prepare_stage();
-    if (errnum != 0) {
-        return errnum;
-    }
-    path = std::string(stage_path) + "/" + std::to_string(stage.entries++);
-    if (kind == EntryKind::directory) {
-        return try_make_directory(AT_FDCWD, path, 0700);
-    }
+    std::string path = std::string(stage_path) + "/" + std::to_string(stage.entries++);
     Fd made;
-    return try_open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600, made);
+    if (errnum == 0) {
+        errnum = kind == EntryKind::directory
+                     ? try_make_directory(AT_FDCWD, path, 0700)
+                     : try_open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600, made);
+    }
+    if (errnum != 0) {
+        throw_system(errnum, "make a place to mount on, " + path);
+    }
+    return path;
 }
 
 struct FlagPair {
@@ -157,12 +159,11 @@ bool is_needed() noexcept {
 int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::string& detail) {
     detail = "mount(2)";
     std::string data;
-    std::string place;
     int errnum = join_options(request, data, detail);
-    errnum = errnum != 0 ? errnum : make_entry(EntryKind::directory, place);
     if (errnum != 0) {
         return errnum;
     }
+    std::string place = make_entry(EntryKind::directory);
     detail += data.empty() ? "" : " with " + printable(data);
     // MS_RDONLY would make the superblock read-only too, so that the mount gets it afterwards.
     unsigned long flags =
@@ -180,14 +181,17 @@ int try_make_filesystem(const FilesystemRequest& request, Fd& result, std::strin
         detail = errnum == ENODEV ? "the kernel does not know this filesystem" : detail;
         return errnum;
     }
-    Fd mounted;
-    errnum = try_open_at(AT_FDCWD, place, O_PATH, 0, mounted);
-    if (errnum == 0 && readonly != ((flags & MS_RDONLY) != 0)) {
+    // From here on no errno says that the kernel refuses the filesystem.
+    Fd mounted = open_at(AT_FDCWD, place, O_PATH);
+    if (readonly != ((flags & MS_RDONLY) != 0)) {
         errnum = change_attributes(mounted.get(), readonly ? MOUNT_ATTR_RDONLY : 0,
                                    readonly ? 0 : MOUNT_ATTR_RDONLY);
     }
+    if (errnum != 0) {
+        throw_system(errnum, "set mount attributes of the new " + request.type);
+    }
     result = std::move(mounted);
-    return errnum;
+    return 0;
 }
 
 int try_reconfigure(int mount_fd, const FilesystemRequest& change, std::string& detail) {
@@ -222,11 +226,10 @@ int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& res
         kind = EntryKind::file;
         errnum = try_open_at(base, wanted, O_PATH, 0, source);
     }
-    std::string place;
-    errnum = errnum != 0 ? errnum : make_entry(kind, place);
     if (errnum != 0) {
         return errnum;
     }
+    std::string place = make_entry(kind);
     unsigned long flags = MS_BIND | recursive_flag(depth);
     errnum = call_mount(path_of(source.get()).c_str(), place, nullptr, flags, nullptr);
     return errnum != 0 ? errnum : try_open_at(AT_FDCWD, place, O_PATH | O_NOFOLLOW, 0, result);

@@ -23,6 +23,7 @@ struct FilesystemRequest {
 
 /// A detached mount of a new filesystem instance: 0 and `result`, or the errno of the kernel, with
 /// `detail` naming the step and what the kernel's log of that filesystem says.
+/// Throws: system, where it is what mount(2) needs beside that fails.
 [[nodiscard]] int try_make_filesystem(const FilesystemRequest& request, Fd& result,
                                       std::string& detail);
 
@@ -41,7 +42,7 @@ enum class TreeDepth { single, recursive };
 /// A detached clone of the mount (or tree of mounts) at `path`; `path` may be empty: `dir_fd`
 /// itself, which may be a symbolic link. In `path` links are followed, so that it must be a path of
 /// the host.
-/// 0 and `result`, or the errno.
+/// 0 and `result`, or the errno. Throws: as above.
 [[nodiscard]] int try_clone_tree(int dir_fd, const std::string& path, TreeDepth depth, Fd& result);
 /// The same of the source of a bind, a path of the host. With SourceLink::copy, `result` is an
 /// O_PATH fd of the link if `path` is one, and nothing is cloned.
