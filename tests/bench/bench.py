@@ -3,6 +3,7 @@ import ctypes
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,8 +74,8 @@ class Bench:
                                stderr=subprocess.DEVNULL)  # it may be a script
 
     def compile(self, name, sources, flags):
-        compiler = os.environ.get("CC", "cc")
-        subprocess.run([compiler, *flags, *(str(HERE / source) for source in sources),
+        compiler = shlex.split(os.environ.get("CC", "cc"))  # "ccache gcc", as meson takes it
+        subprocess.run([*compiler, *flags, *(str(HERE / source) for source in sources),
                         "-o", str(self.directory / name)], check=True)
 
     def prepare(self):
