@@ -102,7 +102,7 @@ void copy_link(int root_fd, const plan::MountStep& step, const Fd& link) {
 
 /// The fallback shows the host's own instance, so what was asked for one mount holds for its tree,
 /// except what this process cannot reach: `untouched`. The container cannot either, as long as the
-/// host leaves the directories above it closed.
+/// host leaves the directories above it closed to the container's ids.
 Fd make_fallback(const plan::MountStep& step, const std::string& refusal,
                  std::vector<std::string>& untouched) {
     Fd tree = in_context([&] { return refusal + ", and of the host"; },
@@ -192,7 +192,8 @@ Fd make_filesystem(const plan::NewFilesystem& filesystem, const plan::MountStep&
         for (const std::string& place : untouched) {
             degraded.push_back({step.name + " " + step.destination + printable(place),
                                 "keeps the host's mount options: a directory above it is closed, "
-                                "and without mount_setattr(2), Linux >= 5.12, it must be reached"});
+                                "and without the mount API and mount_setattr(2), Linux >= 5.12, it "
+                                "must be reached"});
         }
         return fallback;
     }

@@ -254,8 +254,8 @@ void throw_attributes_error(int errnum, int fd, const std::string& place, const 
     if (place.empty()) {
         throw_system(errnum, what);
     }
-    throw_system(errnum, what + ", by its path for want of mount_setattr(2), Linux >= 5.12",
-                 explain_in_root(errnum, fd, place, name));
+    what += ", by its path for want of the mount API and mount_setattr(2), Linux >= 5.12";
+    throw_system(errnum, what, explain_in_root(errnum, fd, place, name));
 }
 
 void set_attributes(int fd, const AttributeRequest& request, TreeDepth depth,

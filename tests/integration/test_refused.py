@@ -238,8 +238,6 @@ def test_of_the_hosts_sysfs_what_nobody_can_reach_is_left_out(make_box):
     assert "rw" in facts.mount("/sys/bus/inner").options
     for path in ("/sys/bus", "/sys/bus/inner"):
         assert box.output("try-open", "r", path, edit=with_sysfs_of_the_host) == f"{path} EACCES\n"
-    box.fails("run", "--bundle", box.bundle("pause", edit=with_sysfs_of_the_host).path, box.new_id(),
-              options=("--strict",), says=("/sys", "--strict"))
 
 
 def test_an_option_for_a_whole_tree_names_the_mount_that_nobody_can_reach(make_box):

@@ -236,7 +236,8 @@ TEST_CASE("mount: a mount of a tree behind a closed directory is named, or left 
         }),
         sys::is_refused(SYS_mount_setattr)
             ? "set mount attributes of /it/closed/more/inner, by its path for want of "
-              "mount_setattr(2), Linux >= 5.12: permission denied (/it/closed (owner 0:0, mode "
+              "the mount API and mount_setattr(2), Linux >= 5.12: permission denied (/it/closed "
+              "(owner 0:0, mode "
               "0000) has no x for its owner: chmod u+x /it/closed, or use another place); "
               "without /closed/more/inner; ro ro ro rw "
             : "ro ro ro ro ");
